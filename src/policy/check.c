@@ -1,0 +1,415 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "policy/check.h"
+#include "policy/options.h"
+#include "policy/values.h"
+
+static const struct place nowhere = { 0 };
+
+struct builder {
+        const struct draft *draft;
+        struct diags *d;
+        struct policy *p;
+};
+
+static void *alloc(const struct builder *b, size_t n, size_t size)
+{
+        void *p = arena_alloc(b->p->arena, (n ? n : 1) * size);
+        if (!p)
+                panic("the arena of a policy is full");
+        return p;
+}
+
+static struct slice keep(const struct builder *b, struct slice s)
+{
+        return arena_dup(b->p->arena, s);
+}
+
+/* ---- values ---- */
+
+static int64_t time_of(const struct builder *b, const struct word *w, enum time_edge edge)
+{
+        int64_t at = 0;
+        enum time_error e = w->text.n ? time_parse(w->text, edge, &at) : TIME_OK;
+        if (e == TIME_BAD_FORM) {
+                diag_error(b->d, w->place, "\"%.*s\" is not a date", SLICE_ARGS(w->text));
+                diag_note(b->d, nowhere,
+                          "dates look like 2026-12-01, \"2026-12-01 14:30\" or 2026-12-01T14:30:00-03:00");
+        } else if (e == TIME_NO_SUCH_DAY)
+                diag_error(b->d, w->place, "%.*s does not exist in the zone of the network", SLICE_ARGS(w->text));
+        return at;
+}
+
+static struct prefix *prefixes_of(const struct builder *b, const struct prefixes *list, size_t *n)
+{
+        struct prefix *v = alloc(b, list->n, sizeof *v);
+        for (size_t i = 0; i < list->n; i++)
+                v[i] = list->v[i].prefix;
+        *n = list->n;
+        return v;
+}
+
+static struct slice *slices_of(const struct builder *b, const struct words *list, size_t *n)
+{
+        struct slice *v = alloc(b, list->n, sizeof *v);
+        for (size_t i = 0; i < list->n; i++)
+                v[i] = keep(b, list->v[i].text);
+        *n = list->n;
+        return v;
+}
+
+static enum strategy strategy_written(const struct number *n)
+{
+        return n->place.line ? (enum strategy)n->value : STRATEGY_NONE;
+}
+
+/* ---- names ---- */
+
+/* Puts the object, which begins with its place, under its name; says both places where the name is taken. */
+static void claim_name(struct diags *d, const char *kind, struct slice name, struct place *object, struct map *names)
+{
+        if (name.n == 0)
+                return;
+        const struct place *before = map_find(names, name);
+        if (!before) {
+                map_put(names, name, object);
+                return;
+        }
+        diag_error(d, *object, "%s \"%.*s\" is declared twice", kind, SLICE_ARGS(name));
+        diag_note(d, *before, "the first is here");
+}
+
+/* The index of the object of that name; n where there is none, which is said. */
+static size_t look_up(const struct builder *b, const char *kind, const struct word *w, const struct map *names,
+                      const char *first, size_t size, size_t n)
+{
+        const char *found = map_find(names, w->text);
+        if (found)
+                return (size_t)(found - first) / size;
+        if (w->text.n == 0)
+                return n;
+        diag_error(b->d, w->place, "no %s \"%.*s\" is declared", kind, SLICE_ARGS(w->text));
+        autofree struct slice *candidates = xcalloc(n, sizeof *candidates);
+        size_t i = 0, k = 0;
+        for (const struct map_entry *e; k < n && (e = map_next(names, &i));)
+                candidates[k++] = e->key;
+        value_suggest(b->d, w->text, candidates, k);
+        return n;
+}
+
+static size_t class_of(const struct builder *b, const struct word *w)
+{
+        return look_up(b, "class", w, &b->p->class_names, (const char *)b->p->classes, sizeof *b->p->classes,
+                       b->p->n_classes);
+}
+
+static size_t pool_of(const struct builder *b, const struct word *w)
+{
+        return look_up(b, "pool", w, &b->p->pool_names, (const char *)b->p->pools, sizeof *b->p->pools, b->p->n_pools);
+}
+
+static size_t *indexes_of(const struct builder *b, const struct words *list, size_t *n,
+                          size_t (*find)(const struct builder *, const struct word *))
+{
+        size_t *v = alloc(b, list->n, sizeof *v);
+        for (size_t i = 0; i < list->n; i++)
+                v[i] = find(b, &list->v[i]);
+        *n = list->n;
+        return v;
+}
+
+/* ---- kinds ---- */
+
+static void build_network(struct builder *b)
+{
+        const struct draft_network *n = b->draft->network.v;
+        if (!n->head.place.line) {
+                if (!b->draft->unknown_blocks)
+                        diag_error(b->d, nowhere,
+                                   "no network is declared: network \"NAME\" { timezone ZONE } is required");
+                return;
+        }
+        if (n->timezone.text.n && !time_set_zone(n->timezone.text)) {
+                diag_error(b->d, n->timezone.place, "time zone \"%.*s\" is not known to this machine",
+                           SLICE_ARGS(n->timezone.text));
+                diag_note(b->d, nowhere, "zones look like America/Sao_Paulo; Debian has them in the package tzdata");
+        }
+        b->p->network = (struct policy_network){ .place = n->head.place,
+                                                 .name = keep(b, n->head.name),
+                                                 .domain = keep(b, n->domain.text),
+                                                 .timezone = keep(b, n->timezone.text),
+                                                 .language = n->language.value == LANGUAGE_EN ? S("en") : S("pt-BR"),
+                                                 .abuse = keep(b, n->abuse.text) };
+}
+
+static void build_servers(struct builder *b)
+{
+        automap names = { 0 };
+        struct policy *p = b->p;
+        struct policy_server *to = p->servers = alloc(b, b->draft->server.n, sizeof *to);
+        for (EACH(server, s, &b->draft->server)) {
+                *to = (struct policy_server){ .place = s->head.place,
+                                              .name = keep(b, s->head.name),
+                                              .host_name = keep(b, s->host_name.text),
+                                              .customers = (enum strategy)s->customers.value,
+                                              .customers_place = s->customers.place };
+                claim_name(b->d, "server", to->name, &to->place, &names);
+                to->addresses = prefixes_of(b, &s->address, &to->n_addresses);
+                to->address_places = alloc(b, s->address.n, sizeof *to->address_places);
+                for (size_t i = 0; i < s->address.n; i++)
+                        to->address_places[i] = s->address.v[i].place;
+                to++;
+        }
+        p->n_servers = b->draft->server.n;
+}
+
+static void build_classes(struct builder *b)
+{
+        struct policy *p = b->p;
+        struct policy_class *to = p->classes = alloc(b, b->draft->class.n, sizeof *to);
+        for (EACH(class, c, &b->draft->class)) {
+                *to = (struct policy_class){ .place = c->head.place,
+                                             .port25_place = c->port25.place,
+                                             .promise_place = c->promise.place,
+                                             .name = keep(b, c->head.name),
+                                             .port25 = (enum strategy)c->port25.value,
+                                             .told_first = c->promise.place.line && c->promise.value == 0 };
+                claim_name(b->d, "class", to->name, &to->place, &p->class_names);
+                to++;
+        }
+        p->n_classes = b->draft->class.n;
+}
+
+static size_t count_prefixes(const struct draft *draft)
+{
+        size_t n = 0;
+        for (EACH(pool, o, &draft->pool))
+                n += o->prefix.n;
+        return n;
+}
+
+static void add_pool_prefixes(struct builder *b, const struct draft_pool *from, uint32_t pool)
+{
+        for (size_t i = 0; i < from->prefix.n; i++) {
+                struct policy_prefix *to = &b->p->prefixes[b->p->n_prefixes++];
+                *to = from->prefix.v[i];
+                to->pool = pool;
+                if (prefix_is_v4(&to->prefix))
+                        to->delegated = 128;
+                else if (to->delegated == 0)
+                        to->delegated = to->prefix.len > 64 ? 128 : 64;
+        }
+}
+
+static int by_address(const void *a, const void *b)
+{
+        const struct policy_prefix *x = a, *y = b;
+        return prefix_cmp(&x->prefix, &y->prefix);
+}
+
+static void build_pools(struct builder *b)
+{
+        struct policy *p = b->p;
+        struct policy_pool *to = p->pools = alloc(b, b->draft->pool.n, sizeof *to);
+        p->prefixes = alloc(b, count_prefixes(b->draft), sizeof *p->prefixes);
+        for (EACH(pool, o, &b->draft->pool)) {
+                *to = (struct policy_pool){ .place = o->head.place,
+                                            .port25_place = o->port25.place,
+                                            .name = keep(b, o->head.name),
+                                            .class = class_of(b, &o->class),
+                                            .interface = keep(b, o->interface.text),
+                                            .interface_place = o->interface.place,
+                                            .port25 = strategy_written(&o->port25) };
+                claim_name(b->d, "pool", to->name, &to->place, &p->pool_names);
+                if (!o->prefix.place.line && !o->interface.place.line && !o->head.broken)
+                        diag_error(b->d, o->head.place, "pool \"%.*s\" needs a prefix or an interface",
+                                   SLICE_ARGS(o->head.name));
+                add_pool_prefixes(b, o, (uint32_t)(to - p->pools));
+                to++;
+        }
+        p->n_pools = b->draft->pool.n;
+        qsort(p->prefixes, p->n_prefixes, sizeof *p->prefixes, by_address);
+        if (p->n_pools == 0 && !b->draft->unknown_blocks)
+                diag_error(b->d, nowhere, "no pool is declared: there is nobody to decide for");
+}
+
+static bool same_version(const struct policy_cgnat *a, const struct policy_cgnat *b)
+{
+        return a->name.n && a->from == b->from && slice_eq(a->name, b->name);
+}
+
+static int by_name_and_from(const void *a, const void *b)
+{
+        const struct policy_cgnat *x = *(struct policy_cgnat *const *)a, *y = *(struct policy_cgnat *const *)b;
+        int order = slice_cmp(x->name, y->name);
+        if (order == 0)
+                order = (x->from > y->from) - (x->from < y->from);
+        return order ? order : (x > y) - (x < y);
+}
+
+static void check_versions(const struct builder *b)
+{
+        struct policy *p = b->p;
+        autofree struct policy_cgnat **v = xcalloc(p->n_cgnats, sizeof *v);
+        for (size_t i = 0; i < p->n_cgnats; i++)
+                v[i] = &p->cgnats[i];
+        qsort(v, p->n_cgnats, sizeof *v, by_name_and_from);
+        for (size_t i = 1; i < p->n_cgnats; i++)
+                if (same_version(v[i - 1], v[i])) {
+                        diag_error(b->d, v[i]->place, "cgnat \"%.*s\" has two versions from the same time",
+                                   SLICE_ARGS(v[i]->name));
+                        diag_note(b->d, v[i - 1]->place, "the other is here");
+                }
+}
+
+static void build_cgnats(struct builder *b)
+{
+        struct policy *p = b->p;
+        struct policy_cgnat *to = p->cgnats = alloc(b, b->draft->cgnat.n, sizeof *to);
+        for (EACH(cgnat, c, &b->draft->cgnat)) {
+                *to = (struct policy_cgnat){ .place = c->head.place,
+                                             .name = keep(b, c->head.name),
+                                             .from = time_of(b, &c->from, TIME_FIRST_INSTANT),
+                                             .port_low = c->ports.low,
+                                             .port_high = c->ports.high,
+                                             .block = (uint32_t)c->block.value };
+                to->inside = prefixes_of(b, &c->inside, &to->n_inside);
+                to->outside = prefixes_of(b, &c->outside, &to->n_outside);
+                if (!c->head.invalid && to->block > 1u + to->port_high - to->port_low)
+                        diag_error(b->d, c->block.place.line ? c->block.place : c->ports.place,
+                                   "a block of %u ports does not fit into ports %u-%u", to->block, to->port_low,
+                                   to->port_high);
+                to++;
+        }
+        p->n_cgnats = b->draft->cgnat.n;
+        check_versions(b);
+}
+
+static void build_waves(struct builder *b)
+{
+        struct policy *p = b->p;
+        struct policy_wave *to = p->waves = alloc(b, b->draft->wave.n, sizeof *to);
+        for (EACH(wave, w, &b->draft->wave)) {
+                *to = (struct policy_wave){ .place = w->head.place,
+                                            .port25_place = w->port25.place,
+                                            .name = keep(b, w->head.name),
+                                            .from = time_of(b, &w->from, TIME_FIRST_INSTANT),
+                                            .port25 = (enum strategy)w->port25.value };
+                to->pools = indexes_of(b, &w->pool, &to->n_pools, pool_of);
+                to->classes = indexes_of(b, &w->class, &to->n_classes, class_of);
+                to->prefixes = prefixes_of(b, &w->prefix, &to->n_prefixes);
+                claim_name(b->d, "wave", to->name, &to->place, &p->wave_names);
+                to++;
+        }
+        p->n_waves = b->draft->wave.n;
+}
+
+static void build_exemptions(struct builder *b)
+{
+        automap names = { 0 };
+        struct policy *p = b->p;
+        struct policy_exemption *to = p->exemptions = alloc(b, b->draft->exempt.n, sizeof *to);
+        for (EACH(exempt, e, &b->draft->exempt)) {
+                *to = (struct policy_exemption){ .place = e->head.place,
+                                                 .name = keep(b, e->head.name),
+                                                 .owner = keep(b, e->owner.text),
+                                                 .reason = keep(b, e->reason.text),
+                                                 .until = time_of(b, &e->until, TIME_LAST_INSTANT) };
+                claim_name(b->d, "exempt", to->name, &to->place, &names);
+                to->subscribers = slices_of(b, &e->subscriber, &to->n_subscribers);
+                to->prefixes = prefixes_of(b, &e->prefix, &to->n_prefixes);
+                if (!e->subscriber.place.line && !e->prefix.place.line && !e->head.broken)
+                        diag_error(b->d, e->head.place, "exempt \"%.*s\" needs a subscriber or a prefix",
+                                   SLICE_ARGS(e->head.name));
+                to++;
+        }
+        p->n_exemptions = b->draft->exempt.n;
+}
+
+static int by_bytes(const void *a, const void *b)
+{
+        return slice_cmp(*(const struct slice *)a, *(const struct slice *)b);
+}
+
+static void build_never_cut(struct builder *b)
+{
+        struct policy *p = b->p;
+        size_t n = 0;
+        for (EACH(never_cut, c, &b->draft->never_cut))
+                n += c->subscriber.n;
+        p->never_cut = alloc(b, n, sizeof *p->never_cut);
+        for (EACH(never_cut, c, &b->draft->never_cut))
+                for (size_t i = 0; i < c->subscriber.n; i++)
+                        p->never_cut[p->n_never_cut++] = keep(b, c->subscriber.v[i].text);
+        qsort(p->never_cut, n, sizeof *p->never_cut, by_bytes);
+}
+
+static void build_rules(struct builder *b)
+{
+        const struct draft_tunnels *t = b->draft->tunnels.v;
+        const struct draft_suspicion *s = b->draft->suspicion.v;
+        const struct draft_quarantine *q = b->draft->quarantine.v;
+        b->p->tunnels = (struct policy_tunnels){ .place = t->head.place,
+                                                 .teredo = t->teredo.value == TUNNEL_BLOCK,
+                                                 .six_to_four = t->six_to_four.value == TUNNEL_BLOCK,
+                                                 .six_in_four = t->six_in_four.value == TUNNEL_BLOCK };
+        b->p->suspicion = (struct policy_suspicion){ .place = s->head.place,
+                                                     .half_life = s->half_life.value,
+                                                     .points_trap = s->trap.value,
+                                                     .points_divert = s->divert.value,
+                                                     .points_complaint = s->complaint.value,
+                                                     .points_syn = s->syn.value,
+                                                     .points_other = s->other.value };
+        b->p->quarantine = (struct policy_quarantine){ .place = q->head.place,
+                                                       .by_rule = q->head.place.line != 0,
+                                                       .after = q->after.value,
+                                                       .level = (enum level)q->level.value,
+                                                       .duration = q->duration.value,
+                                                       .grace = q->grace.value };
+        b->p->quarantine.reach = prefixes_of(b, &q->reach, &b->p->quarantine.n_reach);
+}
+
+static void build_gate(struct builder *b)
+{
+        const struct draft_gate *g = b->draft->gate.v;
+        struct place place = g->head.place;
+        b->p->gate = (struct policy_gate){ .place = place,
+                                           .edge_place = g->edge.place,
+                                           .mark = g->mark.value,
+                                           .mask = g->mark.mask,
+                                           .table = (uint32_t)g->table.value,
+                                           .nflog_group = (uint16_t)g->nflog_group.value,
+                                           .open_if_edge_down = g->if_edge_down.value == EDGE_DOWN_OPEN,
+                                           .edge = g->edge.where,
+                                           .edge4 = g->edge.v4,
+                                           .edge6 = g->edge.v6,
+                                           .edge4_place = g->edge.v4_place,
+                                           .edge6_place = g->edge.v6_place,
+                                           .has_edge4 = g->edge.has4,
+                                           .has_edge6 = g->edge.has6,
+                                           .edge_port = g->edge.port ? g->edge.port : (uint16_t)g->divert_port.value,
+                                           .divert_port = (uint16_t)g->divert_port.value,
+                                           .trap_port = (uint16_t)g->trap_port.value };
+        if (g->table.value >= 253 && g->table.value <= 255)
+                diag_error(b->d, g->table.place, "tables 253 to 255 belong to the system: default, main and local");
+        if (!g->head.invalid && g->divert_port.value == g->trap_port.value) {
+                diag_error(b->d, g->trap_port.place.line ? g->trap_port.place : g->divert_port.place,
+                           "divert-port and trap-port are the same");
+                if (g->trap_port.place.line && g->divert_port.place.line)
+                        diag_note(b->d, g->divert_port.place, "divert-port");
+        }
+}
+
+void policy_build(const struct draft *draft, struct diags *d, struct policy *p)
+{
+        struct builder b = { .draft = draft, .d = d, .p = p };
+        build_network(&b); /* first: dates are read in its zone */
+        build_servers(&b);
+        build_classes(&b);
+        build_pools(&b);
+        build_cgnats(&b);
+        build_waves(&b);
+        build_exemptions(&b);
+        build_never_cut(&b);
+        build_rules(&b);
+        build_gate(&b);
+}

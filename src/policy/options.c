@@ -1,0 +1,203 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "policy/options.h"
+
+#define CHOICE_NAME(id, name) name,
+static const char *const strategies[] = { STRATEGIES(CHOICE_NAME) NULL };
+static const char *const levels[] = { LEVELS(CHOICE_NAME) NULL };
+static const char *const languages[] = { "pt-BR", "en", NULL };
+static const char *const promises[] = { "told-first", NULL };
+static const char *const tunnel_ways[] = { "open", "block", NULL };
+static const char *const edge_downs[] = { "reset", "open", NULL };
+
+#define AT(kind, field) .offset = offsetof(struct draft_##kind, field)
+
+static const struct option network_options[] = {
+        { "domain", OPTION_HOST_NAME, .help = "The network's own domain, shown to its customers.",
+          AT(network, domain) },
+        { "timezone", OPTION_ZONE, .required = true, AT(network, timezone),
+          .help = "Zone in which dates of this file are meant and times are shown, such as America/Sao_Paulo." },
+        { "language", OPTION_CHOICE, .choices = languages, .fallback = "pt-BR", AT(network, language),
+          .help = "Language of what customers read." },
+        { "abuse", OPTION_EMAIL, .help = "Address of the abuse desk.", AT(network, abuse) },
+};
+
+static const struct option server_options[] = {
+        { "address", OPTION_HOSTS, .required = true, AT(server, address),
+          .help = "Its addresses. What it sends itself is never caught." },
+        { "customers", OPTION_CHOICE, .choices = strategies, .fallback = "open", AT(server, customers),
+          .help = "What happens to connections of customers to its port 25." },
+        { "name", OPTION_HOST_NAME, .help = "Its name in the DNS.", AT(server, host_name) },
+};
+
+static const struct option class_options[] = {
+        { "port25", OPTION_CHOICE, .choices = strategies, .required = true, AT(class, port25),
+          .help = "Strategy for its customers where no pool and no wave says otherwise." },
+        { "promise", OPTION_CHOICE, .choices = promises, AT(class, promise),
+          .help =
+              "told-first: nothing is taken from a customer of this class before a person noted that he was told." },
+};
+
+static const struct option pool_options[] = {
+        { "class", OPTION_NAME, .required = true, .help = "Class of the customers in this pool.", AT(pool, class) },
+        { "prefix", OPTION_POOL_PREFIXES, AT(pool, prefix),
+          .help = "Prefixes the customers get their addresses from. An IPv6 prefix is delegated in prefixes of the "
+                  "length given "
+                  "(64 where none is; 128 inside prefixes longer than 64)." },
+        { "interface", OPTION_INTERFACE, AT(pool, interface),
+          .help = "Interface behind which all are of this pool, whatever their address. It beats prefixes." },
+        { "port25", OPTION_CHOICE, .choices = strategies, AT(pool, port25),
+          .help = "Strategy of this pool. It yields only to waves that name the pool." },
+};
+
+static const struct option cgnat_options[] = {
+        { "from", OPTION_TIME, .fallback = "1970-01-01", AT(cgnat, from),
+          .help =
+              "When this version of the translation began. A later version is another cgnat block of the same name." },
+        { "inside", OPTION_PREFIXES, .required = true, .help = "Addresses of the customers.", AT(cgnat, inside) },
+        { "outside", OPTION_PREFIXES, .required = true, .help = "Addresses the Internet sees.", AT(cgnat, outside) },
+        { "ports", OPTION_PORTS, .fallback = "1024-65535", .help = "Outside ports given to customers.",
+          AT(cgnat, ports) },
+        { "block", OPTION_NUMBER, .low = 1, .high = 65535, .fallback = "512", AT(cgnat, block),
+          .help = "Outside ports a customer gets, in one block." },
+};
+
+static const struct option wave_options[] = {
+        { "from", OPTION_TIME, .required = true, AT(wave, from),
+          .help = "When it begins. A date alone is the first instant of that day." },
+        { "pool", OPTION_NAMES, .help = "Pools it covers. None: any.", AT(wave, pool) },
+        { "class", OPTION_NAMES, .help = "Classes it covers. None: any.", AT(wave, class) },
+        { "prefix", OPTION_PREFIXES, .help = "Addresses it covers. None: any.", AT(wave, prefix) },
+        { "port25", OPTION_CHOICE, .choices = strategies, .required = true, AT(wave, port25),
+          .help = "Strategy from then on for customers who are in one of the pools, in one of the classes and in one "
+                  "of the prefixes." },
+};
+
+static const struct option exempt_options[] = {
+        { "subscriber", OPTION_SUBSCRIBERS, .help = "Subscribers let out, by the ISP's own id.",
+          AT(exempt, subscriber) },
+        { "prefix", OPTION_PREFIXES, .help = "Addresses let out.", AT(exempt, prefix) },
+        { "until", OPTION_TIME, .required = true, AT(exempt, until),
+          .help = "When it ends. A date alone is the last instant of that day." },
+        { "owner", OPTION_TEXT, .required = true, .high = 128, .help = "Who answers for it.", AT(exempt, owner) },
+        { "reason", OPTION_TEXT, .required = true, .high = 512, .help = "Why.", AT(exempt, reason) },
+};
+
+static const struct option never_cut_options[] = {
+        { "subscriber", OPTION_SUBSCRIBERS, .required = true, AT(never_cut, subscriber),
+          .help = "Subscribers no rule may quarantine, and a person only with a second one." },
+};
+
+static const struct option tunnels_options[] = {
+        { "teredo", OPTION_CHOICE, .choices = tunnel_ways, .fallback = "open", AT(tunnels, teredo),
+          .help = "Port 25 inside IPv6 over UDP (RFC 4380), on any UDP port." },
+        { "6to4", OPTION_CHOICE, .choices = tunnel_ways, .fallback = "open", AT(tunnels, six_to_four),
+          .help = "Port 25 from and to 2002::/16 (RFC 3056)." },
+        { "6in4", OPTION_CHOICE, .choices = tunnel_ways, .fallback = "open", AT(tunnels, six_in_four),
+          .help = "Port 25 inside IP protocol 41 (RFC 4213)." },
+};
+
+enum { POINTS_MOST = 1000000 };
+
+static const struct option suspicion_options[] = {
+        { "half-life", OPTION_DURATION, .low = MINUTE, .high = 3653 * DAY, .fallback = "24h", AT(suspicion, half_life),
+          .help = "Time in which points fade to half." },
+        { "trap", OPTION_POINTS, .high = POINTS_MOST, .fallback = "5", .help = "Points of a conversation in the trap.",
+          AT(suspicion, trap) },
+        { "divert", OPTION_POINTS, .high = POINTS_MOST, .fallback = "1",
+          .help = "Points of a diverted conversation without login.", AT(suspicion, divert) },
+        { "complaint", OPTION_POINTS, .high = POINTS_MOST, .fallback = "10", .help = "Points of a complaint.",
+          AT(suspicion, complaint) },
+        { "syn", OPTION_POINTS, .high = POINTS_MOST, .fallback = "0.01", AT(suspicion, syn),
+          .help = "Points of a connection attempt. These alone never quarantine." },
+        { "other", OPTION_POINTS, .high = POINTS_MOST, .fallback = "1", .help = "Points of any other sighting.",
+          AT(suspicion, other) },
+};
+
+static const struct option quarantine_options[] = {
+        { "after", OPTION_POINTS, .low = 1, .high = POINTS_MOST, .fallback = "20", AT(quarantine, after),
+          .help = "Suspicion at which a subscriber is quarantined; the word points may follow." },
+        { "level", OPTION_CHOICE, .choices = levels, .fallback = "mail", AT(quarantine, level),
+          .help = "mail: port 25. submission: 25, 465 and 587. captive: all but what `reach` names." },
+        { "for", OPTION_DURATION, .low = MINUTE, .high = 3653 * DAY, .fallback = "24h", .help = "How long.",
+          AT(quarantine, duration) },
+        { "grace", OPTION_DURATION, .low = SECOND, .high = 3653 * DAY, .fallback = "2h", AT(quarantine, grace),
+          .help = "Time after a release in which no rule quarantines again." },
+        { "reach", OPTION_PREFIXES, .help = "What a captive customer may still reach.", AT(quarantine, reach) },
+};
+
+static const struct option gate_options[] = {
+        { "mark", OPTION_MARK, .fallback = "0x2500/0xff00", AT(gate, mark),
+          .help = "Packet mark of the gate and the bits it may use. The mark with the lowest of these bits toggled is "
+                  "used too." },
+        { "table", OPTION_NUMBER, .low = 1, .high = INT32_MAX, .fallback = "2500", AT(gate, table),
+          .help = "Routing table of the gate; not 253 to 255." },
+        { "nflog-group", OPTION_NUMBER, .high = 65535, .fallback = "25",
+          .help = "Where the kernel logs what sight reads.", AT(gate, nflog_group) },
+        { "if-edge-down", OPTION_CHOICE, .choices = edge_downs, .fallback = "reset", AT(gate, if_edge_down),
+          .help = "What happens to diverted and trapped connections when nothing listens." },
+        { "edge", OPTION_EDGE, .fallback = "local", AT(gate, edge),
+          .help = "Where diverted and trapped connections go: to this box; by routing to another, which runs this part "
+                  "itself; or, "
+                  "with the original destination lost, by translation of the address." },
+        { "divert-port", OPTION_NUMBER, .low = 1, .high = 65535, .fallback = "2525", AT(gate, divert_port),
+          .help = "Where the submission listener for diverted connections stands, on this box." },
+        { "trap-port", OPTION_NUMBER, .low = 1, .high = 65535, .fallback = "2526", AT(gate, trap_port),
+          .help = "Where the trap stands, on this box." },
+};
+
+#define BLOCK(word, kind, how, single, text)                                                                           \
+        {                                                                                                              \
+                .name = word, .naming = how, .once = single, .help = text, .size = sizeof(struct draft_##kind),        \
+                .list = offsetof(struct draft, kind), .options = kind##_options, .n_options = COUNT_OF(kind##_options) \
+        }
+
+static const struct block blocks[] = {
+        BLOCK("network", network, NAMING_FREE, true, "The network this policy is for. Required."),
+        BLOCK("server", server, NAMING_KERNEL, false, "A mail server of the network."),
+        BLOCK("class", class, NAMING_KERNEL, false, "A commercial profile of customers."),
+        BLOCK("pool", pool, NAMING_KERNEL, false,
+              "Prefixes, an interface or both, from which one class gets its addresses."),
+        BLOCK("cgnat", cgnat, NAMING_KERNEL, false, "One version of a carrier-grade translation, by arithmetic."),
+        BLOCK("wave", wave, NAMING_KERNEL, false,
+              "A step of the roll-out. Of those that cover a customer the latest wins."),
+        BLOCK("exempt", exempt, NAMING_FREE, false,
+              "Subscribers or addresses that are let out, with owner, reason and end."),
+        BLOCK("never-cut", never_cut, NAMING_NONE, false, "Hospitals, alarm lines: those who must stay connected."),
+        BLOCK("tunnels", tunnels, NAMING_NONE, true,
+              "Whether port 25 inside tunnels is refused to customers whose port 25 is not open."),
+        BLOCK("suspicion", suspicion, NAMING_NONE, true, "What sightings weigh, and how it fades."),
+        BLOCK("quarantine", quarantine, NAMING_NONE, true, "When a rule quarantines. Without this block none does."),
+        BLOCK("gate", gate, NAMING_NONE, true, "What the gate may use of the kernel."),
+};
+
+const struct block *policy_blocks(size_t *n)
+{
+        *n = COUNT_OF(blocks);
+        return blocks;
+}
+
+const struct block *policy_block(struct slice name)
+{
+        for (size_t i = 0; i < COUNT_OF(blocks); i++)
+                if (slice_eq(slice_of(blocks[i].name), name))
+                        return &blocks[i];
+        return NULL;
+}
+
+const struct option *block_option(const struct block *b, struct slice name)
+{
+        for (size_t i = 0; i < b->n_options; i++)
+                if (slice_eq(slice_of(b->options[i].name), name))
+                        return &b->options[i];
+        return NULL;
+}
+
+const char *const *policy_strategies(void)
+{
+        return strategies;
+}
+
+const char *const *policy_levels(void)
+{
+        return levels;
+}

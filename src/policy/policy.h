@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* policy/policy.h - one checked policy: an immutable value that text was turned into.
+ *
+ * Read it, never write it. Lists keep the order of the file; names are unique within their kind
+ * (but for cgnat, whose versions share a name). Pool prefixes are sorted by address in `prefixes`.
+ * Owns:    everything through its arena; policy_free() ends it all.
+ * Threads: immutable after policy_parse(), so any number of readers.
+ * Limits:  POLICY_TEXT_MOST bytes of text, includes counted in. */
+#pragma once
+
+#include "base/arena.h"
+#include "base/diag.h"
+#include "base/map.h"
+#include "base/prefix.h"
+#include "base/time.h"
+
+enum { POLICY_TEXT_MOST = 32 << 20 };
+
+#define STRATEGIES(X)                                                                                                  \
+        X(OPEN, "open") X(OBSERVE, "observe") X(SHIFT, "shift") X(DIVERT, "divert") X(TRAP, "trap") X(BLOCK, "block")
+#define STRATEGY_ENUM(id, name) STRATEGY_##id,
+enum strategy { STRATEGIES(STRATEGY_ENUM) STRATEGY_COUNT, STRATEGY_NONE = -1 };
+
+#define LEVELS(X) X(MAIL, "mail") X(SUBMISSION, "submission") X(CAPTIVE, "captive")
+#define LEVEL_ENUM(id, name) LEVEL_##id,
+enum level { LEVELS(LEVEL_ENUM) LEVEL_COUNT, LEVEL_NONE = -1 };
+
+const char *strategy_name(enum strategy s); /* "none" for STRATEGY_NONE */
+enum strategy strategy_of(struct slice name);
+/* What takes something from the customer: shift, divert, trap and block. A promise speaks of these. */
+bool strategy_restricts(enum strategy s);
+const char *level_name(enum level l);
+enum level level_of(struct slice name);
+
+struct policy_network {
+        struct place place;
+        struct slice name, domain, timezone, language, abuse;
+};
+
+struct policy_server {
+        struct place place;
+        struct slice name, host_name;
+        struct prefix *addresses; /* hosts */
+        struct place *address_places;
+        size_t n_addresses;
+        enum strategy customers; /* on its port 25; default open */
+        struct place customers_place;
+};
+
+struct policy_class {
+        struct place place, port25_place, promise_place;
+        struct slice name;
+        enum strategy port25;
+        bool told_first; /* promise told-first */
+};
+
+struct policy_pool {
+        struct place place, port25_place;
+        struct slice name;
+        size_t class;           /* index in classes */
+        struct slice interface; /* empty where none */
+        struct place interface_place;
+        enum strategy port25; /* STRATEGY_NONE where not written */
+};
+
+/* One prefix of one pool. */
+struct policy_prefix {
+        struct prefix prefix;
+        uint8_t delegated; /* length of each customer's prefix in 128 bits; the default is 128 for IPv4, 64 for IPv6 */
+        uint32_t pool;
+        struct place place;
+};
+
+struct policy_cgnat {
+        struct place place;
+        struct slice name;
+        int64_t from;
+        struct prefix *inside, *outside;
+        size_t n_inside, n_outside;
+        uint16_t port_low, port_high;
+        uint32_t block; /* ports a subscriber */
+};
+
+struct policy_wave {
+        struct place place, port25_place;
+        struct slice name;
+        int64_t from;
+        enum strategy port25;
+        size_t *pools, *classes; /* indexes; none given means any */
+        size_t n_pools, n_classes;
+        struct prefix *prefixes;
+        size_t n_prefixes;
+};
+
+struct policy_exemption {
+        struct place place;
+        struct slice name, owner, reason;
+        struct slice *subscribers;
+        struct prefix *prefixes;
+        size_t n_subscribers, n_prefixes;
+        int64_t until;
+};
+
+struct policy_tunnels {
+        struct place place;
+        bool teredo, six_to_four, six_in_four; /* true: block */
+};
+
+struct policy_suspicion {
+        struct place place;
+        int64_t half_life;
+        double points_trap, points_divert, points_complaint, points_syn, points_other;
+};
+
+struct policy_quarantine {
+        struct place place;
+        bool by_rule; /* false where no quarantine block is written: nobody is quarantined by rule */
+        double after;
+        enum level level;
+        int64_t duration, grace;
+        struct prefix *reach; /* what a captive customer may still reach */
+        size_t n_reach;
+};
+
+enum edge_where { EDGE_LOCAL, EDGE_ROUTE, EDGE_DNAT };
+
+struct policy_gate {
+        struct place place, edge_place;
+        uint32_t mark, mask;
+        uint32_t table;
+        uint16_t nflog_group;
+        bool open_if_edge_down; /* default: reset */
+        enum edge_where edge;
+        struct addr edge4, edge6; /* for route and dnat; all zeros where not given */
+        struct place edge4_place, edge6_place;
+        bool has_edge4, has_edge6;
+        uint16_t edge_port;              /* for dnat */
+        uint16_t divert_port, trap_port; /* where the edge listens on this box, on 127.0.0.1 and ::1 */
+};
+
+struct policy {
+        struct arena *arena;
+        struct policy_network network;
+        struct policy_server *servers;
+        struct policy_class *classes;
+        struct policy_pool *pools;
+        struct policy_prefix *prefixes; /* of all pools, sorted, never overlapping */
+        struct policy_cgnat *cgnats;
+        struct policy_wave *waves;
+        struct policy_exemption *exemptions;
+        struct slice *never_cut; /* subscribers */
+        size_t n_servers, n_classes, n_pools, n_prefixes, n_cgnats, n_waves, n_exemptions, n_never_cut;
+        struct policy_tunnels tunnels;
+        struct policy_suspicion suspicion;
+        struct policy_quarantine quarantine;
+        struct policy_gate gate;
+        struct map class_names, pool_names, wave_names; /* for policy_find_*() */
+};
+
+/* Text of one file, and how to get what it includes. `read` returns false when the file cannot be read (errno says
+ * why); *text is malloc'ed and freed by the parser. NULL: includes are refused. */
+struct policy_input {
+        struct slice name, text;
+        bool (*read)(void *arg, struct slice path, char **text, size_t *n);
+        void *read_arg;
+};
+
+/* Parses and checks everything that the text alone decides. Adds every mistake to `d`. Sets the process's zone to the
+ * network's. Returns NULL where there was an error. Warnings do not hinder. */
+struct policy *policy_parse(const struct policy_input *in, struct diags *d);
+/* Reads `path` and what it includes (relative to the including file) from disk. */
+struct policy *policy_load(const char *path, struct diags *d);
+void policy_free(struct policy *p);
+void policy_free_(struct policy **p);
+#define autopolicy CLEANUP(policy_free_) struct policy
+
+/* One text that holds the file and all it includes, and parses to the same policy: what a generation keeps. Each file stands whole
+ * behind a line "#@ file NAME", and includes find theirs among them, so that places still name the file and line the operator wrote.
+ * `sources` are the diags of one parse. */
+void policy_flatten(const struct diags *sources, struct buf *out);
+
+/* Checks that need this machine: interfaces that do not exist are warned of. */
+void policy_check_machine(const struct policy *p, struct diags *d);
+/* Waves of p that are past and that `running` does not have: one warning each. */
+void policy_check_against(const struct policy *p, const struct policy *running, int64_t now, struct diags *d);
+
+/* The pool whose prefix holds the address; NULL where none. Cost: log of the number of prefixes. */
+const struct policy_prefix *policy_find_prefix(const struct policy *p, const struct addr *a);
+size_t policy_find_class(const struct policy *p, struct slice name); /* n_classes where absent */
+size_t policy_find_pool(const struct policy *p, struct slice name);
+size_t policy_find_wave(const struct policy *p, struct slice name);
+/* The cgnat whose inside holds the address (any version); NULL: the address is of the Internet. */
+const struct policy_cgnat *policy_find_inside(const struct policy *p, const struct addr *a);
+bool policy_never_cut(const struct policy *p, struct slice subscriber);
+/* The exemption in force at `at`; NULL where none. By subscriber (may be empty) or by address (may be NULL). */
+const struct policy_exemption *policy_find_exemption(const struct policy *p, struct slice subscriber,
+                                                     const struct addr *a, int64_t at);
