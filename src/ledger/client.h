@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* ledger/client.h - asking the keeper to write.
+ *
+ * Where a keeper runs, the verb travels over its socket; where none does, the caller takes the keeper's lock and is the
+ * keeper for this moment. Both ways run the same verbs (ledger/verbs.h), so both give the same answers.
+ * Owns:    a socket or the lock, until client_close().
+ * Threads: one at a time; calls block until the keeper committed (fsync) or the deadline of 30 s passed.
+ * Limits:  one frame a request (base/ipc.h).
+ *
+ * Every call returns 0 when it is on disk; 1 when the answer is no (client_reason() says why, for people); -errno when the system
+ * failed (client_reason() too). */
+#pragma once
+
+#include "ledger/ledger.h"
+
+struct client;
+
+int client_open(const char *dir, struct client **ret, struct buf *why);
+/* For duties, which cannot and must not take the keeper's place: -ENOTCONN where none runs. */
+int client_join(const char *dir, struct client **ret, struct buf *why);
+void client_close(struct client *c);
+void client_close_(struct client **c);
+#define autoclient CLEANUP(client_close_) struct client
+const char *client_reason(const struct client *c);
+
+int client_generation_add(struct client *c, struct slice text, int64_t trial_for, struct slice why,
+                          int64_t *ret_n); /* trial_for 0: none */
+/* The gate's answer: loaded (state trial or confirmed by what was asked), or failed with a reason. */
+int client_generation_loaded(struct client *c, int64_t n, bool ok, struct slice why);
+int client_generation_confirm(struct client *c, int64_t *ret_n);
+/* Ends the present reign: the generation before returns (n 0: none was before). lapsed: a trial ran out, `at` is when. */
+int client_generation_rollback(struct client *c, struct slice why, bool lapsed, int64_t at, int64_t *ret_n);
+
+/* Fields left NULL in the mask are not touched by _set. */
+struct subscriber_change {
+        struct subscriber value;
+        bool name, class, port25, language, email, phone, post, never_cut; /* which of them to set */
+        struct line *add_lines, *drop_lines;
+        size_t n_add_lines, n_drop_lines;
+        struct prefix *add_addresses, *drop_addresses; /* static leases on line static:ID */
+        size_t n_add_addresses, n_drop_addresses;
+        bool keep_lines, keep_addresses; /* PUT: his are left as they are (the file has no such column) */
+        int64_t row;                     /* its line in an imported file, for messages; 0: none */
+};
+enum subscriber_mode {
+        SUBSCRIBER_ADD,
+        SUBSCRIBER_SET,
+        SUBSCRIBER_PUT /* add or set, and lines and addresses become exactly these */
+};
+int client_subscriber(struct client *c, const struct subscriber_change *change, enum subscriber_mode mode);
+int client_subscriber_remove(struct client *c, struct slice id, struct slice why);
+/* All or nothing. dry_run: everything is tried and taken back. The differences come back as lines of text in `report`. */
+int client_subscriber_import(struct client *c, const struct subscriber_change *all, size_t n, bool dry_run,
+                             struct buf *report);
+int client_told(struct client *c, struct slice subscriber, struct slice by, int64_t at, struct slice note);
+
+int client_lease_add(struct client *c, const struct lease *lease);
+int client_lease_end(struct client *c, const struct prefix *prefix, const struct line *line, int64_t at,
+                     struct slice why);
+
+int client_exemption_add(struct client *c, const struct exemption *e, int64_t *ret_id);
+int client_exemption_remove(struct client *c, int64_t id, struct slice why);
+int client_quarantine_add(struct client *c, const struct quarantine *q,
+                          int64_t *ret_id); /* answers no: never-cut without approval, promise… */
+int client_quarantine_release(struct client *c, int64_t id, struct slice why);
+
+int client_sightings_add(struct client *c, const struct sighting *all, size_t n, int64_t lost, int64_t lost_at);
+int client_suspicion_set(struct client *c, const struct suspicion *s);
+
+/* From now on the socket carries change notices (none where there is no keeper: -ENOTCONN). One notice a commit. */
+int client_listen(struct client *c);
+int client_fd(const struct client *c);
+/* After client_listen(): reads what has arrived without blocking; *last gets the number of the newest change seen (untouched where none).
+ * -ECONNRESET when the keeper went away. */
+int client_notices(struct client *c, int64_t *last);

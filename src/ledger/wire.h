@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* ledger/wire.h - the values of the ledger as fields of a frame: what client.c puts, handlers get, in one place.
+ *
+ * Owns:    nothing; texts point into the frame, arrays are the arena's.
+ * Threads: one.
+ * Limits:  private to ledger/; the reader remembers what was wrong (base/ipc.h). */
+#pragma once
+
+#include "base/ipc.h"
+#include "ledger/client.h"
+
+void wire_put_prefix(struct buf *b, const struct prefix *p);
+struct prefix wire_get_prefix(struct ipc_reader *r);
+void wire_put_real(struct buf *b, double v);
+double wire_get_real(struct ipc_reader *r);
+void wire_put_line(struct buf *b, const struct line *l);
+struct line wire_get_line(struct ipc_reader *r);
+void wire_put_lease(struct buf *b, const struct lease *l);
+struct lease wire_get_lease(struct ipc_reader *r);
+void wire_put_subscriber_change(struct buf *b, const struct subscriber_change *c);
+struct subscriber_change wire_get_subscriber_change(struct ipc_reader *r, struct arena *a);
+void wire_put_sighting(struct buf *b, const struct sighting *s);
+struct sighting wire_get_sighting(struct ipc_reader *r);
