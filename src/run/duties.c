@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "run/duties.h"
+#include "base/log.h"
+#include "base/notify.h"
+#include "gate/gate.h"
+#include "gate/sight.h"
+#include "judge/judge.h"
+#include "ledger/keeper.h"
+#include "run/group.h"
+#include "run/state.h"
+
+#include <grp.h>
+#include <linux/capability.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+
+enum { STATUS_SYSTEM = 3 };
+
+#define CAPABILITY(name) (UINT64_C(1) << (name))
+
+/* What this process is; the rooms below call back without an argument. */
+static const struct duty_row *self;
+static const char *self_dir;
+
+/* --- locking in --- */
+
+static int lock_in(struct buf *why)
+{
+        struct sandbox s = self->sandbox;
+        int landlock = 0;
+        s.deadly = slice_eq(slice_of(getenv(SANDBOX_VARIABLE)), S("kill"));
+        int failed = sandbox_lock(&s, self_dir, &landlock, why);
+        if (!failed)
+                log_event("locked-in", "landlock=%d uid=%u", landlock, (unsigned)geteuid());
+        return failed;
+}
+
+/* There is no way on without the lock. */
+static void lock_in_or_end(void)
+{
+        autobuf why;
+        buf_init(&why, 4096);
+        if (lock_in(&why) != 0) {
+                fprintf(stderr, "porteiro: %s: cannot lock itself in: %s\n", self->name, buf_cstr(&why));
+                exit(STATUS_SYSTEM);
+        }
+        notify("READY=1");
+}
+
+static int lock_in_keeper(void *arg, struct buf *why)
+{
+        (void)arg;
+        return lock_in(why);
+}
+
+/* --- the duties --- */
+
+static int run_keeper(const char *dir)
+{
+        autobuf why;
+        buf_init(&why, 8192);
+        if (keeper_run(dir, lock_in_keeper, NULL, &why) == 0)
+                return 0;
+        fprintf(stderr, "porteiro: keeper: %s\n", buf_cstr(&why));
+        return STATUS_SYSTEM;
+}
+
+static int run_gate(const char *dir)
+{
+        return gate_run(&(struct gate_options){ .dir = dir, .lock_in = lock_in_or_end });
+}
+
+static int run_judge(const char *dir)
+{
+        return judge_run(&(struct judge_options){ .dir = dir, .lock_in = lock_in_or_end });
+}
+
+static struct group *group;
+
+static void say_waiting(void)
+{
+        log_event("waiting", "for=\"a first generation\"");
+        notify("READY=1\nSTATUS=waiting for a first generation");
+}
+
+static bool still_the_group(void)
+{
+        return group_still(group, time_monotonic());
+}
+
+static int run_sight(const char *dir)
+{
+        group = group_wait(dir, say_waiting);
+        int status = sight_run(&(struct sight_options){ .dir = dir,
+                                                        .nflog_fd = -1,
+                                                        .group = group_number(group),
+                                                        .lock_in = lock_in_or_end,
+                                                        .still = still_the_group });
+        group_free(group);
+        return status;
+}
+
+/* Policies name a time zone; the audit names people; SQLite asks for chance. */
+#define EVERYBODY_READS                                                                                                \
+        { "/usr/share/zoneinfo", SANDBOX_READ }, { "/etc/localtime", SANDBOX_READ }, { "/etc/passwd", SANDBOX_READ },  \
+            { "/etc/nsswitch.conf", SANDBOX_READ }, { "/dev/urandom", SANDBOX_READ },
+
+static const struct sandbox_path keeper_paths[] = { { NULL, SANDBOX_READ | SANDBOX_WRITE }, EVERYBODY_READS };
+
+/* nft, the loader that starts it, its libraries, and the names it may look up. */
+static const struct sandbox_path gate_paths[] = { { NULL, SANDBOX_READ | SANDBOX_WRITE },
+                                                  { "/usr/sbin/nft", SANDBOX_READ | SANDBOX_EXECUTE },
+                                                  { "/lib64/ld-linux-x86-64.so.2", SANDBOX_READ | SANDBOX_EXECUTE },
+                                                  { "/lib/ld-linux-aarch64.so.1", SANDBOX_READ | SANDBOX_EXECUTE },
+                                                  { "/usr/lib", SANDBOX_READ },
+                                                  { "/lib", SANDBOX_READ },
+                                                  { "/lib64", SANDBOX_READ },
+                                                  { "/etc/ld.so.cache", SANDBOX_READ },
+                                                  { "/etc/iproute2", SANDBOX_READ },
+                                                  { "/etc/protocols", SANDBOX_READ },
+                                                  { "/etc/services", SANDBOX_READ },
+                                                  { "/dev/null", SANDBOX_READ | SANDBOX_WRITE },
+                                                  EVERYBODY_READS };
+
+static const struct sandbox_path judge_paths[] = { { NULL, SANDBOX_READ }, EVERYBODY_READS };
+
+/* Its socket, its key and the ledger are open by then. */
+static const struct sandbox_path sight_paths[] = { EVERYBODY_READS };
+
+#define PATHS(table) .paths = table, .n_paths = COUNT_OF(table)
+
+const struct duty_row duties[] = {
+        { "keeper", KEEPER_USER, { .calls = SANDBOX_FILES | SANDBOX_SERVE, PATHS(keeper_paths) }, run_keeper },
+        { "gate",
+          GATE_USER,
+          { .keep = CAPABILITY(CAP_NET_ADMIN),
+            .calls = SANDBOX_FILES | SANDBOX_NETLINK | SANDBOX_CHILDREN,
+            PATHS(gate_paths) },
+          run_gate },
+        { "judge", "porteiro-judge", { PATHS(judge_paths) }, run_judge },
+        { "sight", "porteiro-sight", { .first = CAPABILITY(CAP_NET_ADMIN), PATHS(sight_paths) }, run_sight },
+};
+const size_t n_duties = COUNT_OF(duties);
+
+const struct duty_row *duty_find(struct slice name)
+{
+        for (size_t i = 0; i < n_duties; i++)
+                if (slice_eq(slice_of(duties[i].name), name))
+                        return &duties[i];
+        return NULL;
+}
+
+bool duty_own_users(void)
+{
+        if (geteuid() != 0 || slice_eq(slice_of(getenv(USERS_VARIABLE)), S("same")))
+                return false;
+        for (size_t i = 0; i < n_duties; i++)
+                if (!getpwnam(duties[i].user))
+                        return false;
+        return getgrnam(DUTY_GROUP) != NULL;
+}
+
+/* The kernel forgets this at a change of user: to be said after sandbox_become(). */
+static void end_with_supervisor(void)
+{
+        uint64_t pid;
+        if (!slice_u64(slice_of(getenv(SUPERVISOR_VARIABLE)), INT32_MAX, &pid))
+                return;
+        prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+        if (getppid() != (pid_t)pid)
+                exit(STATUS_SYSTEM); /* it was gone before we asked */
+}
+
+int duty_run(const struct duty_row *row, const char *dir)
+{
+        autobuf why;
+        buf_init(&why, 4096);
+        self = row;
+        self_dir = dir;
+        log_duty(row->name);
+        prctl(PR_SET_NAME, row->user, 0, 0, 0); /* as ps shows it */
+        notify_open();
+        if (state_prepare(dir, &why) != 0) {
+                fprintf(stderr, "porteiro: %s: %s\n", row->name, buf_cstr(&why));
+                return STATUS_SYSTEM;
+        }
+        int became = sandbox_become(&row->sandbox, duty_own_users() ? row->user : NULL, DUTY_GROUP, &why);
+        if (became < 0) {
+                fprintf(stderr, "porteiro: %s: %s\n", row->name, buf_cstr(&why));
+                return STATUS_SYSTEM;
+        }
+        if (became == 1 && !getenv(SUPERVISOR_VARIABLE))
+                log_event("no-own-user", "user=%s uid=%u", row->user, (unsigned)geteuid());
+        end_with_supervisor();
+        return row->run(dir);
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "run/state.h"
+#include "base/file.h"
+#include "run/duties.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <sys/stat.h>
+
+enum { FOLDER_ALONE = 0750, FOLDER_SHARED = 01770, LOCK_SHARED = 0660 };
+
+struct owners {
+        uid_t keeper, gate;
+        gid_t group;
+};
+
+static bool find_owners(struct owners *ret)
+{
+        const struct passwd *pw = getpwnam(KEEPER_USER);
+        if (!pw)
+                return false;
+        ret->keeper = pw->pw_uid;
+        pw = getpwnam(GATE_USER);
+        if (!pw)
+                return false;
+        ret->gate = pw->pw_uid;
+        const struct group *gr = getgrnam(DUTY_GROUP);
+        if (gr)
+                ret->group = gr->gr_gid;
+        return gr != NULL;
+}
+
+/* gate.lock is the keeper's too, because of fs.protected_regular: in a sticky folder even root may open with O_CREAT
+ * only his own files and those of the folder's owner. */
+static int give(int folder, const char *name, const struct owners *o)
+{
+        struct slice n = slice_of(name);
+        struct stat st;
+        if (slice_eq(n, S("run.lock")) || slice_eq(n, S(".")) || slice_eq(n, S("..")))
+                return 0;
+        autoclose int fd = openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+        if (fd == -1 || fstat(fd, &st) == -1)
+                return errno == ENOENT ? 0 : -errno;
+        if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
+                return 0;
+        uid_t owner = slice_starts(n, S("last-good.nft")) ? o->gate : o->keeper;
+        if ((st.st_uid != owner || st.st_gid != o->group) && fchownat(fd, "", owner, o->group, AT_EMPTY_PATH) == -1)
+                return -errno;
+        return 0;
+}
+
+static int give_all(int folder, const struct owners *o)
+{
+        int again = dup(folder);
+        DIR *list = again == -1 ? NULL : fdopendir(again);
+        struct dirent *e;
+        int failed = list ? 0 : -errno;
+        while (list && !failed && (e = readdir(list)))
+                failed = give(folder, e->d_name, o);
+        if (list)
+                closedir(list);
+        return failed;
+}
+
+static int share(const char *dir, const struct owners *o)
+{
+        autoclose int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        autoclose int lock =
+            folder == -1 ? -1 : openat(folder, "gate.lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, LOCK_SHARED);
+        if (folder == -1 || lock == -1)
+                return -errno;
+        if (fchmod(lock, LOCK_SHARED) == -1)
+                return -errno;
+        int failed = give_all(folder, o);
+        if (failed)
+                return failed;
+        if (fchown(folder, o->keeper, o->group) == -1 || fchmod(folder, FOLDER_SHARED) == -1)
+                return -errno;
+        return 0;
+}
+
+int state_prepare(const char *dir, struct buf *why)
+{
+        struct owners owners;
+        int failed = folder_make(dir, FOLDER_ALONE);
+        if (!failed && duty_own_users() && find_owners(&owners))
+                failed = share(dir, &owners);
+        if (failed)
+                buf_addf(why, "the state folder %s: %s", dir, strerror(-failed));
+        return failed;
+}
