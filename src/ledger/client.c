@@ -284,6 +284,22 @@ int client_lease_add(struct client *c, const struct lease *lease)
         return call(c);
 }
 
+int client_leases_put(struct client *c, struct slice feed, struct slice position, const struct lease *all, size_t n,
+                      size_t *ret_changed)
+{
+        struct buf *b = begin(c, VERB_leases_put);
+        ipc_put_text(b, feed);
+        ipc_put_text(b, position);
+        ipc_put_int(b, (int64_t)n);
+        for (size_t i = 0; i < n; i++)
+                wire_put_lease(b, &all[i]);
+        int64_t changed = 0;
+        int status = call_number(c, &changed);
+        if (ret_changed)
+                *ret_changed = (size_t)changed;
+        return status;
+}
+
 int client_lease_end(struct client *c, const struct prefix *prefix, const struct line *line, int64_t at,
                      struct slice why)
 {

@@ -58,6 +58,12 @@ int client_lease_add(struct client *c, const struct lease *lease);
 int client_lease_end(struct client *c, const struct prefix *prefix, const struct line *line, int64_t at,
                      struct slice why);
 
+/* What a feed found out, and where it stands now, in one commit. Each lease is known by (source, nas, session, user, start, address,
+ * length): the same one again sets end, why_ended and evidence anew; an empty interval takes it back. Nothing else is ended by it: what follows
+ * from what is for the feed to say. feed empty: no position is kept. *ret_changed (may be NULL): how many were new or different. */
+int client_leases_put(struct client *c, struct slice feed, struct slice position, const struct lease *all, size_t n,
+                      size_t *ret_changed);
+
 int client_exemption_add(struct client *c, const struct exemption *e, int64_t *ret_id);
 int client_exemption_remove(struct client *c, int64_t id, struct slice why);
 int client_quarantine_add(struct client *c, const struct quarantine *q,

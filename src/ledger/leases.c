@@ -101,6 +101,18 @@ static int lengths_in_use(struct ledger *l, uint8_t out[LENGTHS_MOST], size_t *n
         return status;
 }
 
+int ledger_leases_open(struct ledger *l, struct arena *a, struct slice source, int64_t at, struct lease **ret,
+                       size_t *n)
+{
+        struct rows rows = rows_of(l, a, sizeof **ret);
+        struct statement *s =
+            db_prepare(l, "SELECT " LEASE_COLUMNS
+                          ", '' FROM lease l JOIN line n ON n.number = l.line WHERE l.source = ? AND l.end > ?");
+        db_text(s, source);
+        db_int(s, at);
+        return rows_done(&rows, collect(s, &rows), (void **)ret, n);
+}
+
 int ledger_holders(struct ledger *l, struct arena *a, const struct addr *addr, int64_t at, struct lease **ret,
                    size_t *n)
 {
@@ -218,7 +230,7 @@ static int refuse_clash(struct verb_call *c, const struct clash_query *q)
         return verb_no(c, "address %s overlaps %s, which is subscriber %.*s's", text, other, SLICE_ARGS(clash.id));
 }
 
-static int changed(struct verb_call *c, int64_t subscriber, const struct prefix *p)
+int lease_changed(struct verb_call *c, int64_t subscriber, const struct prefix *p)
 {
         char text[PREFIX_TEXT_MAX];
         if (subscriber)
@@ -283,21 +295,14 @@ static int replace(struct verb_call *c, struct lease *lease)
         status = end_lease(c, other.id, lease->start, S("replaced"));
         if (status == 0)
                 status = line_holder(c->ledger, other.line, &owner);
-        return status < 0 ? status : changed(c, owner, &lease->prefix);
+        return status < 0 ? status : lease_changed(c, owner, &lease->prefix);
 }
 
-static int insert(struct verb_call *c, const struct lease *lease, int64_t line, bool *ret_new)
+static void bind_lease(struct statement *s, const struct lease *lease, int64_t line)
 {
         autobuf user;
         buf_init(&user, 1024);
         line_print(&lease->line, &user);
-        struct statement *s = db_prepare(
-            c->ledger, "INSERT INTO lease(realm, address, length, proto, port_low, port_high, start, end, why_ended, "
-                       "line, source, nas, session,"
-                       " user, evidence) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-                       " ON CONFLICT(source, nas, session, user, start, address, length)"
-                       " DO UPDATE SET end = excluded.end, why_ended = excluded.why_ended WHERE end = " SQL_NEVER
-                       " AND excluded.end <> " SQL_NEVER);
         db_text(s, lease->realm);
         db_address(s, &lease->prefix.addr);
         db_int(s, lease->prefix.len);
@@ -313,6 +318,17 @@ static int insert(struct verb_call *c, const struct lease *lease, int64_t line, 
         db_text(s, lease->session);
         db_text(s, lease->user.n ? lease->user : buf_slice(&user));
         db_text(s, lease->evidence);
+}
+
+#define LEASE_INSERT                                                                                                   \
+        "INSERT INTO lease(realm, address, length, proto, port_low, port_high, start, end, why_ended, line, source, "  \
+        "nas, session, user, evidence) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"                            \
+        " ON CONFLICT(source, nas, session, user, start, address, length) DO UPDATE SET "
+
+/* `s` is LEASE_INSERT with what is set anew, and when. */
+static int store_row(struct verb_call *c, struct statement *s, const struct lease *lease, int64_t line, bool *ret_new)
+{
+        bind_lease(s, lease, line);
         int status = db_run(s);
         if (status < 0)
                 return status;
@@ -323,6 +339,42 @@ static int insert(struct verb_call *c, const struct lease *lease, int64_t line, 
         s = db_prepare(c->ledger, "INSERT OR IGNORE INTO lease_length(length) VALUES(?)");
         db_int(s, lease->prefix.len);
         return db_run(s);
+}
+
+static int insert(struct verb_call *c, const struct lease *lease, int64_t line, bool *ret_new)
+{
+        struct statement *s = db_prepare(c->ledger, LEASE_INSERT
+                                         "end = excluded.end, why_ended = excluded.why_ended WHERE end = " SQL_NEVER
+                                         " AND excluded.end <> " SQL_NEVER);
+        return store_row(c, s, lease, line, ret_new);
+}
+
+int lease_replace(struct verb_call *c, const struct lease *lease, int64_t line, bool *ret_new)
+{
+        struct statement *s = db_prepare(
+            c->ledger, LEASE_INSERT "end = excluded.end, why_ended = excluded.why_ended, evidence = excluded.evidence,"
+                                    " line = excluded.line, proto = excluded.proto, port_low = excluded.port_low,"
+                                    " port_high = excluded.port_high, realm = excluded.realm"
+                                    " WHERE end <> excluded.end OR why_ended <> excluded.why_ended OR line <> "
+                                    "excluded.line OR port_high <> excluded.port_high");
+        return store_row(c, s, lease, line, ret_new);
+}
+
+int lease_erase(struct verb_call *c, const struct lease *lease, bool *ret_gone)
+{
+        struct statement *s = db_prepare(
+            c->ledger, "DELETE FROM lease WHERE source = ? AND nas = ? AND session = ? AND user = ? AND start = ?"
+                       " AND address = ? AND length = ?");
+        db_text(s, lease->source);
+        db_text(s, lease->nas);
+        db_text(s, lease->session);
+        db_text(s, lease->user);
+        db_int(s, lease->start);
+        db_address(s, &lease->prefix.addr);
+        db_int(s, lease->prefix.len);
+        int status = db_run(s);
+        *ret_gone = status == 0 && sqlite3_changes64(c->ledger->db) > 0;
+        return status;
 }
 
 /* Whether this very static lease is open on the line already. */
@@ -383,7 +435,7 @@ int lease_store(struct verb_call *c, const struct lease *given, int64_t line, in
         if (status)
                 return status;
         status = insert(c, &lease, line, ret_new);
-        return status < 0 || !*ret_new ? status : changed(c, subscriber, &lease.prefix);
+        return status < 0 || !*ret_new ? status : lease_changed(c, subscriber, &lease.prefix);
 }
 
 int leases_end(struct verb_call *c, int64_t line, const struct prefix *only, int64_t at, struct slice why)
@@ -403,14 +455,14 @@ int leases_end(struct verb_call *c, int64_t line, const struct prefix *only, int
         return status < 0 ? status : sqlite3_changes(c->ledger->db) > 0;
 }
 
-static int check_lease(struct verb_call *c, struct lease *l)
+int lease_check(struct verb_call *c, struct lease *l)
 {
         const char *wrong = line_canonical(&l->line, c->arena);
         if (wrong)
                 return verb_no(c, "line: %s", wrong);
         if (l->source.n == 0)
                 return verb_no(c, "a lease needs a source");
-        if (l->start < 0 || l->end <= l->start)
+        if (l->start < 0 || l->end < l->start)
                 return verb_no(c, "a lease must end after it starts");
         if (l->port_low > l->port_high || (l->port_high && l->port_low == 0))
                 return verb_no(c, "ports %u-%u are no range", l->port_low, l->port_high);
@@ -450,7 +502,7 @@ int verb_lease_add(struct verb_call *c)
         struct lease l = wire_get_lease(c->args);
         if (c->args->bad)
                 return -EBADMSG;
-        int status = check_lease(c, &l);
+        int status = l.end == l.start ? verb_no(c, "a lease must end after it starts") : lease_check(c, &l);
         if (status == 0)
                 status = line_number(c->ledger, &l.line, true, &line);
         if (status == 0)
@@ -486,6 +538,6 @@ int verb_lease_end(struct verb_call *c)
         if (status > 0)
                 status = line_holder(c->ledger, line, &owner);
         if (status == 0)
-                status = changed(c, owner, &l.prefix);
+                status = lease_changed(c, owner, &l.prefix);
         return status < 0 ? status : audit_lease(c, "lease end", &l, why);
 }

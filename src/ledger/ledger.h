@@ -100,6 +100,12 @@ int ledger_lease_list(struct ledger *l, struct arena *a, struct slice subscriber
 int ledger_holders(struct ledger *l, struct arena *a, const struct addr *addr, int64_t at, struct lease **ret,
                    size_t *n);
 
+/* The leases of one source that are open (end TIME_NEVER, or an expiry after `at`): what a feed goes on from. */
+int ledger_leases_open(struct ledger *l, struct arena *a, struct slice source, int64_t at, struct lease **ret,
+                       size_t *n);
+/* Where the feed stood at its last commit; empty where it never wrote. */
+int ledger_feed_position(struct ledger *l, struct arena *a, struct slice feed, struct slice *ret);
+
 /* What the gate needs to know of one subscriber at an instant. */
 struct person {
         struct slice id, class;

@@ -27,6 +27,12 @@ int subscriber_changed(struct verb_call *c, struct slice id);
 struct lease lease_of_row(struct statement *s, struct arena *a);
 /* Stores one lease on a line known by number, owned by `subscriber` (0: nobody): 0, 1 with c->why, -errno. *ret_new: whether anything changed. */
 int lease_store(struct verb_call *c, const struct lease *lease, int64_t line, int64_t subscriber, bool *ret_new);
+int lease_check(struct verb_call *c, struct lease *l); /* 0 and its line in canonical form, or no */
+/* Stores it whatever stands there under its key; or takes what stands under its key away. */
+int lease_replace(struct verb_call *c, const struct lease *lease, int64_t line, bool *ret_new);
+int lease_erase(struct verb_call *c, const struct lease *lease, bool *ret_gone);
+/* For enforcers: look again at the holder (0: nobody, at the address). */
+int lease_changed(struct verb_call *c, int64_t subscriber, const struct prefix *p);
 /* Ends all leases on the line that are open at `at`, or only those of a source and prefix (NULL: all). */
 int leases_end(struct verb_call *c, int64_t line, const struct prefix *only, int64_t at, struct slice why);
 

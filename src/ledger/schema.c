@@ -110,11 +110,22 @@ static const char first[] =
     "CREATE TRIGGER audit_keeps BEFORE DELETE ON audit BEGIN SELECT raise(ABORT, 'the audit trail is only added to'); "
     "END;";
 
+/* Leases that are over move into segments, immutable files of one month each (ledger/segment.h); what is listed here is part of the ledger,
+ * a file that is not listed is none of it. A feed keeps where it stands in the same commit as what it said. */
+static const char leases[] =
+    "CREATE TABLE segment("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, month INTEGER NOT NULL, leases INTEGER NOT NULL, bytes INTEGER NOT NULL,"
+    "  first INTEGER NOT NULL, last INTEGER NOT NULL, hash TEXT NOT NULL) STRICT;"
+    "CREATE INDEX segment_month ON segment(month);"
+    "CREATE TABLE feed(name TEXT PRIMARY KEY, position TEXT NOT NULL, at INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX lease_over ON lease(end) WHERE end <> " NEVER ";";
+
 /* Step i makes version i + 1 of version i. A released step is never changed. */
 static const struct migration {
         const char *script, *mark;
 } migrations[] = {
         { first, "PRAGMA user_version = 1" },
+        { leases, "PRAGMA user_version = 2" },
 };
 
 _Static_assert(COUNT_OF(migrations) == LEDGER_SCHEMA, "one step for each version");

@@ -23,6 +23,7 @@
         X(13, told)                                                                                                    \
         X(20, lease_add)                                                                                               \
         X(21, lease_end)                                                                                               \
+        X(22, leases_put)                                                                                              \
         X(30, exemption_add)                                                                                           \
         X(31, exemption_remove)                                                                                        \
         X(32, quarantine_add)                                                                                          \
