@@ -134,7 +134,7 @@ static void write_captive(struct writer *w)
  * it goes the way of port 25. */
 #define HEADLESS "frag frag-off 0 frag more-fragments 1"
 
-/* What is most on a router leaves first: TCP after two comparisons. Of what comes from port 25 outside, only the answer to a SYN is
+/* What is most on a router leaves first: TCP after two comparisons, answers from port 25 after three. Of these only the answer to a SYN is
  * looked at: without it no session begins, and on a long one nothing is spent. */
 static void write_entry(struct writer *w)
 {
@@ -146,8 +146,8 @@ static void write_entry(struct writer *w)
         nft_rule(w, "tcp dport vmap { 25 : goto port25_%c, 465 : goto submit_%c, 587 : goto submit_%c }", w->letter,
                  w->letter, w->letter);
         nft_rule(w, "tcp sport != 25 accept");
-        nft_rule(w, "tcp flags & (syn|ack) == (syn|ack) goto back25_%c", w->letter);
-        nft_rule(w, "tcp sport 25 accept");
+        nft_rule(w, "tcp flags & (syn|ack) != (syn|ack) accept");
+        nft_rule(w, "tcp sport 25 goto back25_%c", w->letter);
         if (t->teredo)
                 nft_rule(w, "meta l4proto udp goto udp_%c", w->letter);
         if (six)
