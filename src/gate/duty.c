@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "gate/gate.h"
+#include "ledger/listen.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -19,8 +20,8 @@ enum { CHANGES_ARENA = 64 << 20 };
 struct duty {
         struct gate gate;
         struct loop *loop;
-        struct client *listener; /* NULL: no keeper runs */
-        struct watch *heard, *timer, *drift, *last_good;
+        struct listen listen;
+        struct watch *timer, *drift, *last_good;
         bool settled;   /* the kernel once matched the ledger */
         bool fell_back; /* to the last good rules, over what stood */
 };
@@ -35,7 +36,7 @@ static void complain(const char *event, struct buf *why)
 static void arm(struct duty *d, bool soon)
 {
         int64_t left = gate_next(&d->gate) - time_now();
-        int64_t most = soon ? RETRY_EVERY : d->listener ? HOUR : POLL_EVERY;
+        int64_t most = soon ? RETRY_EVERY : d->listen.client ? HOUR : POLL_EVERY;
         watch_again(d->timer, left > most ? most : left < 1000 ? 1000 : left);
 }
 
@@ -90,28 +91,7 @@ static int follow_news(struct duty *d, int64_t now, struct buf *why)
         return failed;
 }
 
-/* --- the keeper ---------------------------------------------------------------------------------------------------------------- */
-
-static void on_heard(void *arg, int what);
-
-static void drop_listener(struct duty *d)
-{
-        watch_free(take(d->heard));
-        client_close(take(d->listener));
-}
-
-static void try_listen(struct duty *d)
-{
-        autobuf why;
-        buf_init(&why, 4096);
-        if (d->listener || client_join(d->gate.dir, &d->listener, &why) != 0)
-                return;
-        if (client_listen(d->listener) != 0) {
-                drop_listener(d);
-                return;
-        }
-        d->heard = loop_fd(d->loop, client_fd(d->listener), LOOP_READ, on_heard, d);
-}
+/* --- looking ------------------------------------------------------------------------------------------------------------------ */
 
 /* A ledger that is damaged or gone does not come back in a moment, as one does whose keeper is still on its way. */
 static void fall_back(struct duty *d, bool hopeless)
@@ -144,22 +124,18 @@ static void look(struct duty *d)
         arm(d, failed != 0);
 }
 
-static void on_heard(void *arg, int what)
+static void on_heard(void *arg, bool gone)
 {
         struct duty *d = arg;
-        int64_t last = 0;
-        (void)what;
-        if (client_notices(d->listener, &last) != 0) {
+        if (gone)
                 log_event("keeper-gone", "dir=%s", d->gate.dir);
-                drop_listener(d);
-        }
         look(d);
 }
 
 static void on_timer(void *arg)
 {
         struct duty *d = arg;
-        try_listen(d);
+        listen_try(&d->listen);
         look(d);
 }
 
@@ -199,6 +175,7 @@ int gate_run(const struct gate_options *o)
                 return 3;
         }
         d.loop = loop_new();
+        d.listen = (struct listen){ .loop = d.loop, .dir = o->dir, .heard = on_heard, .arg = &d };
         if (o->lock_in)
                 o->lock_in();
         loop_signal(d.loop, SIGTERM, on_stop, &d);
@@ -210,7 +187,7 @@ int gate_run(const struct gate_options *o)
         int status = loop_run(d.loop);
         /* the rules stay: a gate that is gone leaves the door as it was */
         gate_last_good_renew(&d.gate, time_now());
-        drop_listener(&d);
+        listen_end(&d.listen);
         loop_free(d.loop);
         gate_close(&d.gate);
         log_event("stopped", "status=%d", status);

@@ -2,6 +2,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "judge/judge.h"
+#include "ledger/listen.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -14,32 +15,10 @@
 struct duty {
         struct judge judge;
         struct loop *loop;
-        struct client *listener; /* NULL: no keeper runs */
-        struct watch *heard, *timer;
+        struct listen listen;
+        struct watch *timer;
         int64_t retry; /* how long the last failure is waited on; 0: there was none */
 };
-
-static void on_heard(void *arg, int what);
-
-static void drop_listener(struct duty *d)
-{
-        watch_free(take(d->heard));
-        client_close(take(d->listener));
-        client_close(take(d->judge.writer));
-}
-
-static void try_listen(struct duty *d)
-{
-        autobuf why;
-        buf_init(&why, 4096);
-        if (d->listener || client_join(d->judge.dir, &d->listener, &why) != 0)
-                return;
-        if (client_listen(d->listener) != 0) {
-                drop_listener(d);
-                return;
-        }
-        d->heard = loop_fd(d->loop, client_fd(d->listener), LOOP_READ, on_heard, d);
-}
 
 static int64_t wait_for(const struct duty *d, int64_t now)
 {
@@ -68,14 +47,12 @@ static void look(struct duty *d)
         watch_again(d->timer, wait_for(d, now));
 }
 
-static void on_heard(void *arg, int what)
+static void on_heard(void *arg, bool gone)
 {
         struct duty *d = arg;
-        int64_t last = 0;
-        (void)what;
-        if (client_notices(d->listener, &last) != 0) {
+        if (gone) {
                 log_event("keeper-gone", "dir=%s", d->judge.dir);
-                drop_listener(d);
+                client_close(take(d->judge.writer));
                 d->retry = 0;
                 watch_again(d->timer, KEEPER_EVERY);
         } else if (!d->retry)
@@ -85,8 +62,7 @@ static void on_heard(void *arg, int what)
 static void on_timer(void *arg)
 {
         struct duty *d = arg;
-        try_listen(d);
-        if (d->listener)
+        if (listen_try(&d->listen))
                 look(d);
         else
                 watch_again(d->timer, KEEPER_EVERY);
@@ -100,10 +76,11 @@ static void on_stop(void *arg)
 
 int judge_run(const struct judge_options *o)
 {
-        struct duty d = { .listener = NULL };
+        struct duty d = { .retry = 0 };
         log_duty("judge");
         judge_init(&d.judge, o->dir);
         d.loop = loop_new();
+        d.listen = (struct listen){ .loop = d.loop, .dir = o->dir, .heard = on_heard, .arg = &d };
         if (o->lock_in)
                 o->lock_in();
         loop_signal(d.loop, SIGTERM, on_stop, &d);
@@ -111,7 +88,7 @@ int judge_run(const struct judge_options *o)
         d.timer = loop_timer(d.loop, 0, on_timer, &d);
         log_event("started", "dir=%s", o->dir);
         int status = loop_run(d.loop);
-        drop_listener(&d);
+        listen_end(&d.listen);
         loop_free(d.loop);
         judge_done(&d.judge);
         log_event("stopped", "status=%d", status);
