@@ -261,6 +261,35 @@ static void check_versions(const struct builder *b)
                 }
 }
 
+/* How many addresses; more than any network has stands for all numbers above it. */
+static uint64_t count_addresses(const struct prefix *v, size_t n)
+{
+        uint64_t total = 0;
+        for (size_t i = 0; i < n; i++) {
+                unsigned bits = 128u - v[i].len;
+                if (bits > 47 || total >> 47)
+                        return UINT64_C(1) << 47;
+                total += UINT64_C(1) << bits;
+        }
+        return total;
+}
+
+static void check_room(struct builder *b, const struct draft_cgnat *c, const struct policy_cgnat *to)
+{
+        uint64_t inside = count_addresses(to->inside, to->n_inside);
+        uint64_t outside = count_addresses(to->outside, to->n_outside);
+        uint64_t blocks = (1u + to->port_high - to->port_low) / to->block;
+        if (to->logged || c->inside.n == 0 || c->outside.n == 0 || inside <= outside * blocks)
+                return;
+        diag_warning(b->d, c->outside.place,
+                     "only the first %llu inside addresses have ports: %llu outside, %llu block%s each",
+                     (unsigned long long)(outside * blocks), (unsigned long long)outside, (unsigned long long)blocks,
+                     blocks == 1 ? "" : "s");
+        diag_note(b->d, c->inside.place, "inside are %s%llu", inside >> 47 ? "at least " : "",
+                  (unsigned long long)inside);
+        diag_note(b->d, nowhere, "where blocks are given out on demand: mapping logged");
+}
+
 static void build_cgnats(struct builder *b)
 {
         struct policy *p = b->p;
@@ -271,13 +300,16 @@ static void build_cgnats(struct builder *b)
                                              .from = time_of(b, &c->from, TIME_FIRST_INSTANT),
                                              .port_low = c->ports.low,
                                              .port_high = c->ports.high,
-                                             .block = (uint32_t)c->block.value };
+                                             .block = (uint32_t)c->block.value,
+                                             .logged = c->mapping.value == MAPPING_LOGGED };
                 to->inside = prefixes_of(b, &c->inside, &to->n_inside);
                 to->outside = prefixes_of(b, &c->outside, &to->n_outside);
                 if (!c->head.invalid && to->block > 1u + to->port_high - to->port_low)
                         diag_error(b->d, c->block.place.line ? c->block.place : c->ports.place,
                                    "a block of %u ports does not fit into ports %u-%u", to->block, to->port_low,
                                    to->port_high);
+                else if (!c->head.invalid)
+                        check_room(b, c, to);
                 to++;
         }
         p->n_cgnats = b->draft->cgnat.n;

@@ -94,7 +94,7 @@ struct draft_cgnat {
         struct word from;
         struct prefixes inside, outside;
         struct range ports;
-        struct number block;
+        struct number block, mapping;
 };
 
 struct draft_wave {

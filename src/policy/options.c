@@ -7,6 +7,7 @@ static const char *const levels[] = { LEVELS(CHOICE_NAME) NULL };
 static const char *const languages[] = { "pt-BR", "en", NULL };
 static const char *const promises[] = { "told-first", NULL };
 static const char *const tunnel_ways[] = { "open", "block", NULL };
+static const char *const mappings[] = { "computed", "logged", NULL };
 static const char *const edge_downs[] = { "reset", "open", NULL };
 
 #define AT(kind, field) .offset = offsetof(struct draft_##kind, field)
@@ -59,6 +60,11 @@ static const struct option cgnat_options[] = {
           AT(cgnat, ports) },
         { "block", OPTION_NUMBER, .low = 1, .high = 65535, .fallback = "512", AT(cgnat, block),
           .help = "Outside ports a customer gets, in one block." },
+        { "mapping", OPTION_CHOICE, .choices = mappings, .fallback = "computed", AT(cgnat, mapping),
+          .help =
+              "computed: block after block, address after address, in the order they are written; what that gives is "
+              "said in porteiro(1) under lease whose. logged: the log of the translation tells, and nothing is "
+              "computed." },
 };
 
 static const struct option wave_options[] = {

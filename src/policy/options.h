@@ -65,6 +65,7 @@ const char *const *policy_levels(void);
 enum language_choice { LANGUAGE_PT_BR, LANGUAGE_EN };
 enum edge_down_choice { EDGE_DOWN_RESET, EDGE_DOWN_OPEN };
 enum tunnel_choice { TUNNEL_OPEN, TUNNEL_BLOCK };
+enum mapping_choice { MAPPING_COMPUTED, MAPPING_LOGGED };
 
 /* "PREFIX[, PREFIX…]" */
 void option_print_values(const struct option *o, struct buf *out);

@@ -79,6 +79,7 @@ struct policy_cgnat {
         size_t n_inside, n_outside;
         uint16_t port_low, port_high;
         uint32_t block; /* ports a subscriber */
+        bool logged;    /* the translation is known by its log alone: ports and block mean nothing */
 };
 
 struct policy_wave {
