@@ -113,10 +113,37 @@ int ledger_leases_open(struct ledger *l, struct arena *a, struct slice source, i
         return rows_done(&rows, collect(s, &rows), (void **)ret, n);
 }
 
-int ledger_holders(struct ledger *l, struct arena *a, const struct addr *addr, int64_t at, struct lease **ret,
-                   size_t *n)
+struct asked {
+        uint16_t port; /* 0: any */
+        struct slice proto;
+        int64_t from, until;
+};
+
+/* The leases of one prefix length that cover the address and share time with [from, until). */
+static int holders_of_length(struct rows *rows, const struct addr *masked, uint8_t length, const struct asked *q)
+{
+        struct statement *s = db_prepare(
+            rows->ledger,
+            "SELECT " LEASE_COLUMNS ", coalesce(s.id, '') FROM lease l JOIN line n ON n.number = l.line"
+            " LEFT JOIN holding h ON h.line = l.line AND h.start < min(?4, l.end) AND h.end > max(?3, l.start)"
+            " LEFT JOIN subscriber s ON s.number = h.subscriber"
+            " WHERE l.address = ?1 AND l.length = ?2 AND l.end > ?3 AND l.start < ?4"
+            " AND (?5 = 0 OR l.port_high = 0 OR ?5 BETWEEN l.port_low AND l.port_high)"
+            " AND (?6 = '' OR l.proto = '' OR l.proto = ?6) ORDER BY l.start DESC, h.start DESC");
+        db_address(s, masked);
+        db_int(s, length);
+        db_int(s, q->from);
+        db_int(s, q->until);
+        db_int(s, q->port);
+        db_text(s, q->proto);
+        return collect(s, rows);
+}
+
+int ledger_holders_between(struct ledger *l, struct arena *a, const struct addr *addr, uint16_t port,
+                           struct slice proto, int64_t from, int64_t until, struct lease **ret, size_t *n)
 {
         struct rows rows = rows_of(l, a, sizeof **ret);
+        struct asked q = { port, proto, from, until };
         uint8_t lengths[LENGTHS_MOST];
         size_t n_lengths = 0;
         bool began;
@@ -126,18 +153,15 @@ int ledger_holders(struct ledger *l, struct arena *a, const struct addr *addr, i
         status = lengths_in_use(l, lengths, &n_lengths);
         for (size_t i = 0; status == 0 && i < n_lengths; i++) {
                 struct addr masked = addr_mask(*addr, lengths[i]);
-                struct statement *s = db_prepare(
-                    l,
-                    "SELECT " LEASE_COLUMNS ", coalesce(s.id, '') FROM lease l JOIN line n ON n.number = l.line"
-                    " LEFT JOIN holding h ON h.line = l.line AND h.start <= ?3 AND h.end > ?3"
-                    " LEFT JOIN subscriber s ON s.number = h.subscriber"
-                    " WHERE l.address = ?1 AND l.length = ?2 AND l.end > ?3 AND l.start <= ?3 ORDER BY l.start DESC");
-                db_address(s, &masked);
-                db_int(s, lengths[i]);
-                db_int(s, at);
-                status = collect(s, &rows);
+                status = holders_of_length(&rows, &masked, lengths[i], &q);
         }
         return db_snapshot_end(l, began, rows_done(&rows, status, (void **)ret, n));
+}
+
+int ledger_holders(struct ledger *l, struct arena *a, const struct addr *addr, int64_t at, struct lease **ret,
+                   size_t *n)
+{
+        return ledger_holders_between(l, a, addr, 0, S(""), at, at < TIME_NEVER ? at + 1 : at, ret, n);
 }
 
 /* --- writing --- */

@@ -209,6 +209,50 @@ static void port_blocks_share_an_address(void **state)
         assert_int_equal(holders(t, "203.0.113.128", 2000, &l), 2);
 }
 
+static void holders_between_two_instants(void **state)
+{
+        struct a_ledger *t = *state;
+        struct lease block = { .prefix = prefix_at("203.0.113.128"),
+                               .port_low = 1024,
+                               .port_high = 1535,
+                               .proto = S("tcp"),
+                               .start = 1000,
+                               .end = 3000,
+                               .line = { S("user"), S("a") },
+                               .source = S("cgnat") };
+        static const struct {
+                uint16_t port;
+                const char *proto;
+                int64_t from, until;
+                size_t want;
+        } rows[] = {
+                { 0, "", 0, 9999, 2 },          { 1024, "tcp", 1000, 1001, 1 }, { 1023, "", 0, 9999, 0 },
+                { 1536, "", 0, 9999, 1 },       { 1024, "udp", 0, 9999, 0 },    { 0, "", 0, 1000, 0 },
+                { 0, "", 3000, 9999, 1 },       { 0, "", 2999, 3000, 1 },       { 0, "", 0, 1001, 1 },
+                { 1600, "tcp", 5000, 6000, 1 }, { 1600, "tcp", 6000, 7000, 0 },
+        };
+        assert_yes(t, subscribe(t, "a", NULL));
+        assert_yes(t, client_lease_add(t->client, &block));
+        block.port_low = 1536;
+        block.port_high = 2047;
+        block.start = 4000;
+        block.end = 6000;
+        assert_yes(t, client_lease_add(t->client, &block));
+        for (size_t i = 0; i < COUNT_OF(rows); i++) {
+                struct lease *l;
+                size_t n;
+                struct addr a;
+                assert_true(addr_parse(S("203.0.113.128"), &a));
+                assert_int_equal(ledger_holders_between(t->reader, t->arena, &a, rows[i].port, slice_of(rows[i].proto),
+                                                        rows[i].from, rows[i].until, &l, &n),
+                                 0);
+                if (n != rows[i].want)
+                        fail_msg("row %zu: %zu holders, want %zu", i, n, rows[i].want);
+                for (size_t k = 0; k < n; k++)
+                        assert_slice(l[k].subscriber, "a");
+        }
+}
+
 static void lines_have_one_form(void **state)
 {
         (void)state;
@@ -259,6 +303,7 @@ int main(void)
                 A_TEST(ending_a_lease),
                 A_TEST(wrong_leases_are_refused),
                 A_TEST(port_blocks_share_an_address),
+                A_TEST(holders_between_two_instants),
                 cmocka_unit_test(lines_have_one_form),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -99,6 +99,11 @@ int ledger_lease_list(struct ledger *l, struct arena *a, struct slice subscriber
 /* All leases that cover the address at `at`, longest prefix first (several: ambiguous; none: unknown). */
 int ledger_holders(struct ledger *l, struct arena *a, const struct addr *addr, int64_t at, struct lease **ret,
                    size_t *n);
+/* All leases that cover the address, and the port (0: any) of the protocol (empty: any), and share time with [from, until): longest
+ * prefix first, then the latest. Of every realm: the caller looks at lease.realm. A lease whose line passed from one subscriber to
+ * another in that time stands once for each. */
+int ledger_holders_between(struct ledger *l, struct arena *a, const struct addr *addr, uint16_t port,
+                           struct slice proto, int64_t from, int64_t until, struct lease **ret, size_t *n);
 
 /* The leases of one source that are open (end TIME_NEVER, or an expiry after `at`): what a feed goes on from. */
 int ledger_leases_open(struct ledger *l, struct arena *a, struct slice source, int64_t at, struct lease **ret,
