@@ -46,24 +46,36 @@ static bool is_plain(struct slice s)
         return s.n && s.p[0] != ' ' && s.p[s.n - 1] != ' ';
 }
 
+/* The address a translation gave the ports to. */
+static struct slice as_address(struct slice s, struct arena *a)
+{
+        struct addr addr;
+        char text[ADDR_TEXT_MAX];
+        return addr_parse(s, &addr) ? arena_dup(a, slice_of(addr_print(&addr, text))) : (struct slice){ NULL, 0 };
+}
+
 const char *line_canonical(struct line *line, struct arena *a)
 {
-        static const char *const kinds[] = { "user", "circuit", "remote", "mac", "duid", "vlan", "static" };
+        static const char *const kinds[] = { "user", "circuit", "remote", "mac", "duid", "vlan", "static", "inside" };
         bool known = false;
         for (size_t i = 0; i < COUNT_OF(kinds); i++)
                 known = known || slice_eq(line->kind, slice_of(kinds[i]));
         if (!known)
-                return "a line is KIND:VALUE with KIND one of user, circuit, remote, mac, duid, vlan, static";
+                return "a line is KIND:VALUE with KIND one of user, circuit, remote, mac, duid, vlan, static, inside";
         if (line->value.n > LINE_VALUE_MOST)
                 return "the value of a line has at most 253 bytes";
         bool mac = slice_eq(line->kind, S("mac")), duid = slice_eq(line->kind, S("duid"));
-        struct slice pairs = mac    ? as_pairs(line->value, MAC_DIGITS, MAC_DIGITS, a)
-                             : duid ? as_pairs(line->value, 4, DUID_DIGITS_MOST, a)
-                                    : line->value;
+        bool inside = slice_eq(line->kind, S("inside"));
+        struct slice pairs = mac      ? as_pairs(line->value, MAC_DIGITS, MAC_DIGITS, a)
+                             : duid   ? as_pairs(line->value, 4, DUID_DIGITS_MOST, a)
+                             : inside ? as_address(line->value, a)
+                                      : line->value;
         if (mac && !pairs.p)
                 return "a MAC has 12 hexadecimal digits";
         if (duid && !pairs.p)
                 return "a DUID is an even number of hexadecimal digits";
+        if (inside && !pairs.p)
+                return "the line inside is an IPv4 or IPv6 address";
         if (!is_plain(pairs))
                 return "the value of a line is empty, or has blanks at its ends or control characters in it";
         line->value = pairs;

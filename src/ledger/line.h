@@ -2,6 +2,7 @@
 /* ledger/line.h - how the network recognises a subscriber: KIND:VALUE in one form only.
  *
  * A MAC is aa:bb:cc:dd:ee:ff and a DUID is hexadecimal with colons, however they were written; other values stay as they are.
+ * The line of a port block of an outside address is inside:ADDRESS: whose that is, the leases of the inside address tell.
  * Owns:    nothing; canonical text is in the arena the caller gives.
  * Threads: pure functions.
  * Limits:  values of LINE_VALUE_MOST bytes. */
