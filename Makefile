@@ -12,9 +12,9 @@ CLANG   ?= clang
 PYTHON  ?= /usr/bin/python3
 FUZZ_SECONDS ?= 30
 
-LIBRARIES := libevent_core libmnl sqlite3 jansson libseccomp libcap-ng
+LIBRARIES := libevent_core libmnl sqlite3 jansson libseccomp libcap-ng libmd
 PACKAGES  := gcc make pkg-config libevent-dev libmnl-dev libsqlite3-dev libjansson-dev \
-             libseccomp-dev libcap-ng-dev libcmocka-dev nftables iptables iproute2 util-linux tzdata python3 \
+             libseccomp-dev libcap-ng-dev libmd-dev libcmocka-dev freeradius-utils nftables iptables iproute2 util-linux tzdata python3 \
              python3-pytest python3-scapy postfix mandoc systemd diffutils
 PACKAGES_LINT := clang clang-format cppcheck
 
