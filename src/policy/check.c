@@ -316,6 +316,63 @@ static void build_cgnats(struct builder *b)
         check_versions(b);
 }
 
+/* What a socket has, a file has not, and the other way round. */
+static void check_feed(const struct builder *b, const struct draft_feed *f)
+{
+        const struct {
+                const char *name;
+                const struct place *place;
+                bool radius;
+        } parts[] = { { "nas", &f->nas.place, true },
+                      { "secret-file", &f->secret_file.place, true },
+                      { "format", &f->format.place, false } };
+        bool radius = f->radius.place.line, file = f->file.place.line;
+        if (f->head.broken)
+                return;
+        if (radius == file) {
+                diag_error(b->d, f->head.place,
+                           radius ? "feed \"%.*s\" is either radius or file, not both"
+                                  : "feed \"%.*s\" needs radius or file",
+                           SLICE_ARGS(f->head.name));
+                return;
+        }
+        for (size_t i = 0; i < COUNT_OF(parts); i++)
+                if (parts[i].radius == radius && !parts[i].place->line)
+                        diag_error(b->d, f->head.place, "feed \"%.*s\" needs %s", SLICE_ARGS(f->head.name),
+                                   parts[i].name);
+                else if (parts[i].radius != radius && parts[i].place->line)
+                        diag_error(b->d, *parts[i].place, "%s goes with %s", parts[i].name, radius ? "file" : "radius");
+}
+
+static void build_feeds(struct builder *b)
+{
+        automap names = { 0 };
+        struct policy *p = b->p;
+        struct policy_feed *to = p->feeds = alloc(b, b->draft->feed.n, sizeof *to);
+        for (EACH(feed, f, &b->draft->feed)) {
+                *to = (struct policy_feed){ .place = f->head.place,
+                                            .radius_place = f->radius.place,
+                                            .nas_place = f->nas.place,
+                                            .secret_place = f->secret_file.place,
+                                            .file_place = f->file.place,
+                                            .name = keep(b, f->head.name),
+                                            .radius = f->radius.place.line,
+                                            .listen = f->radius.addr,
+                                            .port = f->radius.port,
+                                            .secret_file = keep(b, f->secret_file.text),
+                                            .file = keep(b, f->file.text),
+                                            .format = (size_t)f->format.value,
+                                            .line = (size_t)f->line.value,
+                                            .realm = keep(b, f->realm.text),
+                                            .tolerance = f->tolerance.value };
+                to->nas = prefixes_of(b, &f->nas, &to->n_nas);
+                claim_name(b->d, "feed", to->name, &to->place, &names);
+                check_feed(b, f);
+                to++;
+        }
+        p->n_feeds = b->draft->feed.n;
+}
+
 static void build_waves(struct builder *b)
 {
         struct policy *p = b->p;
@@ -439,6 +496,7 @@ void policy_build(const struct draft *draft, struct diags *d, struct policy *p)
         build_classes(&b);
         build_pools(&b);
         build_cgnats(&b);
+        build_feeds(&b);
         build_waves(&b);
         build_exemptions(&b);
         build_never_cut(&b);

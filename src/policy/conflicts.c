@@ -277,6 +277,76 @@ static void check_interfaces(const struct policy *p, struct diags *d)
                 }
 }
 
+/* ---- feeds ---- */
+
+static int by_file(const void *a, const void *b)
+{
+        const struct policy_feed *x = *(struct policy_feed *const *)a, *y = *(struct policy_feed *const *)b;
+        int order = slice_cmp(x->file, y->file);
+        return order ? order : (x > y) - (x < y);
+}
+
+static int by_socket(const void *a, const void *b)
+{
+        const struct policy_feed *x = *(struct policy_feed *const *)a, *y = *(struct policy_feed *const *)b;
+        int order = addr_cmp(&x->listen, &y->listen);
+        order = order ? order : (x->port > y->port) - (x->port < y->port);
+        return order ? order : (x > y) - (x < y);
+}
+
+static void same_nas(const struct overlaps *o, const struct policy_prefix *later, const struct policy_prefix *earlier)
+{
+        char a[PREFIX_TEXT_MAX];
+        const struct policy_feed *feed = &o->p->feeds[later->pool], *other = &o->p->feeds[earlier->pool];
+        if (feed == other)
+                return;
+        diag_error(o->d, later->place, "nas %s of feed \"%.*s\" is of feed \"%.*s\" at the same address and port, too",
+                   prefix_print(&later->prefix, a), SLICE_ARGS(feed->name), SLICE_ARGS(other->name));
+        diag_note(o->d, earlier->place, "declared here");
+}
+
+/* The feeds that share one socket: a packet must be of one of them. */
+static void check_socket(const struct overlaps *o, struct policy_feed *const *feeds, size_t n)
+{
+        size_t all = 0, k = 0;
+        for (size_t i = 0; i < n; i++)
+                all += feeds[i]->n_nas;
+        autofree struct policy_prefix *v = xcalloc(all, sizeof *v);
+        for (size_t i = 0; i < n; i++)
+                for (size_t j = 0; j < feeds[i]->n_nas; j++)
+                        v[k++] = (struct policy_prefix){ .prefix = feeds[i]->nas[j],
+                                                         .pool = (uint32_t)(feeds[i] - o->p->feeds),
+                                                         .place = feeds[i]->nas_place };
+        qsort(v, k, sizeof *v, by_address);
+        find_overlaps(o, v, k);
+}
+
+static void check_feeds(const struct policy *p, struct diags *d)
+{
+        const struct overlaps o = { .p = p, .d = d, .found = same_nas };
+        autofree struct policy_feed **v = xcalloc(p->n_feeds, sizeof *v);
+        size_t files = 0, n = 0, begin = 0;
+        for (size_t i = 0; i < p->n_feeds; i++)
+                if (p->feeds[i].file.n)
+                        v[files++] = &p->feeds[i];
+        qsort(v, files, sizeof *v, by_file);
+        for (size_t i = 1; i < files; i++)
+                if (slice_eq(v[i - 1]->file, v[i]->file)) {
+                        diag_error(d, v[i]->file_place, "feeds \"%.*s\" and \"%.*s\" follow the same file",
+                                   SLICE_ARGS(v[i]->name), SLICE_ARGS(v[i - 1]->name));
+                        diag_note(d, v[i - 1]->file_place, "the other is here");
+                }
+        for (size_t i = 0; i < p->n_feeds; i++)
+                if (p->feeds[i].radius && p->feeds[i].port)
+                        v[n++] = &p->feeds[i];
+        qsort(v, n, sizeof *v, by_socket);
+        for (size_t i = 1; i <= n; i++)
+                if (i == n || addr_cmp(&v[i]->listen, &v[begin]->listen) != 0 || v[i]->port != v[begin]->port) {
+                        check_socket(&o, v + begin, i - begin);
+                        begin = i;
+                }
+}
+
 void policy_check_conflicts(const struct draft *draft, const struct policy *p, struct diags *d)
 {
         const struct overlaps pools = { .p = p, .d = d, .found = pools_overlap };
@@ -289,5 +359,6 @@ void policy_check_conflicts(const struct draft *draft, const struct policy *p, s
         check_server_addresses(p, d);
         check_servers_apart(p, d);
         check_edge(p, d);
+        check_feeds(p, d);
         policy_check_waves(draft, p, d);
 }

@@ -56,6 +56,12 @@ struct edge {
         uint16_t port; /* 0: not written */
 };
 
+struct listen {
+        struct place place;
+        struct addr addr;
+        uint16_t port;
+};
+
 /* What every block begins with. */
 struct head {
         struct place place; /* the name, or the keyword where there is none */
@@ -95,6 +101,14 @@ struct draft_cgnat {
         struct prefixes inside, outside;
         struct range ports;
         struct number block, mapping;
+};
+
+struct draft_feed {
+        struct head head;
+        struct listen radius;
+        struct prefixes nas;
+        struct word secret_file, file, realm;
+        struct number format, line, tolerance;
 };
 
 struct draft_wave {
@@ -150,8 +164,8 @@ struct blocks {
 
 struct draft {
         struct arena *arena;
-        struct blocks network, server, class, pool, cgnat, wave, exempt, never_cut, tunnels, suspicion, quarantine,
-            gate;
+        struct blocks network, server, class, pool, cgnat, feed, wave, exempt, never_cut, tunnels, suspicion,
+            quarantine, gate;
         bool unknown_blocks; /* what seems missing may be misspelt */
 };
 

@@ -8,6 +8,8 @@ static const char *const languages[] = { "pt-BR", "en", NULL };
 static const char *const promises[] = { "told-first", NULL };
 static const char *const tunnel_ways[] = { "open", "block", NULL };
 static const char *const mappings[] = { "computed", "logged", NULL };
+static const char *const formats[] = { "detail", "isc", "kea4", "kea6", "csv", "blocks-csv", "blocks-junos", NULL };
+static const char *const line_choices[] = { "auto", "user", "circuit", "remote", "mac", "duid", NULL };
 static const char *const edge_downs[] = { "reset", "open", NULL };
 
 #define AT(kind, field) .offset = offsetof(struct draft_##kind, field)
@@ -151,6 +153,27 @@ static const struct option gate_options[] = {
           .help = "Where the trap stands, on this box." },
 };
 
+static const struct option feed_options[] = {
+        { "radius", OPTION_LISTEN, AT(feed, radius),
+          .help = "Where RADIUS accounting is listened for, such as 192.0.2.1:1813 or [2001:db8::1]:1813. A report is "
+                  "answered when it is in the ledger, and not before." },
+        { "nas", OPTION_PREFIXES, AT(feed, nas), .help = "Who may report there. Required with radius." },
+        { "secret-file", OPTION_PATH, AT(feed, secret_file),
+          .help = "File whose first line is the secret shared with them. Required with radius." },
+        { "file", OPTION_PATH, AT(feed, file),
+          .help = "File of leases or of accounting that is followed as it grows, is rotated and is written anew." },
+        { "format", OPTION_CHOICE, .choices = formats, AT(feed, format),
+          .help = "What the file is. Required with file." },
+        { "realm", OPTION_TEXT, .high = 64, AT(feed, realm),
+          .help = "Address space of all it names. None: the Internet." },
+        { "line", OPTION_CHOICE, .choices = line_choices, .fallback = "auto", AT(feed, line),
+          .help = "What recognises the subscriber. auto: what its format knows best, such as the circuit before the "
+                  "user, and "
+                  "the MAC last." },
+        { "tolerance", OPTION_DURATION, .low = SECOND, .high = DAY, .fallback = "2s", AT(feed, tolerance),
+          .help = "How far the clock behind it may be off: look-ups of its leases reach so far to both sides." },
+};
+
 #define BLOCK(word, kind, how, single, text)                                                                           \
         {                                                                                                              \
                 .name = word, .naming = how, .once = single, .help = text, .size = sizeof(struct draft_##kind),        \
@@ -164,6 +187,8 @@ static const struct block blocks[] = {
         BLOCK("pool", pool, NAMING_KERNEL, false,
               "Prefixes, an interface or both, from which one class gets its addresses."),
         BLOCK("cgnat", cgnat, NAMING_KERNEL, false, "One version of a carrier-grade translation, by arithmetic."),
+        BLOCK("feed", feed, NAMING_KERNEL, false,
+              "Where leases come from: a socket for RADIUS accounting, or a file that is followed."),
         BLOCK("wave", wave, NAMING_KERNEL, false,
               "A step of the roll-out. Of those that cover a customer the latest wins."),
         BLOCK("exempt", exempt, NAMING_FREE, false,
@@ -206,4 +231,14 @@ const char *const *policy_strategies(void)
 const char *const *policy_levels(void)
 {
         return levels;
+}
+
+const char *const *policy_feed_formats(void)
+{
+        return formats;
+}
+
+const char *const *policy_feed_lines(void)
+{
+        return line_choices;
 }

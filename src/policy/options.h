@@ -30,6 +30,8 @@ enum option_type {
         OPTION_PORTS,         /* struct range */
         OPTION_MARK,          /* struct mark */
         OPTION_EDGE,          /* struct edge */
+        OPTION_LISTEN,        /* struct listen */
+        OPTION_PATH,          /* struct word: an absolute path */
         OPTION_TYPE_COUNT
 };
 
@@ -62,6 +64,9 @@ const struct option *block_option(const struct block *b, struct slice name);
 /* Strategies and levels as lists of choices, in the order of their enums, NULL at the end. */
 const char *const *policy_strategies(void);
 const char *const *policy_levels(void);
+/* Formats and choices of a feed, in the order of enum reader_format and enum line_choice (identity/). */
+const char *const *policy_feed_formats(void);
+const char *const *policy_feed_lines(void);
 enum language_choice { LANGUAGE_PT_BR, LANGUAGE_EN };
 enum edge_down_choice { EDGE_DOWN_RESET, EDGE_DOWN_OPEN };
 enum tunnel_choice { TUNNEL_OPEN, TUNNEL_BLOCK };

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
+#include <sys/stat.h>
 
 static const struct place nowhere = { 0 };
 
@@ -145,6 +146,19 @@ void policy_flatten(const struct diags *sources, struct buf *out)
 
 /* ---- against the machine and the past ---- */
 
+/* What a feed waits for need not be there yet: a warning. Whether the duty may read it, only the duty can tell. */
+static void check_there(struct slice path, struct place place, const char *otherwise, struct diags *d)
+{
+        struct stat st;
+        autofree char *name = slice_dup(path);
+        if (path.n == 0)
+                return;
+        if (stat(name, &st) == -1)
+                diag_warning(d, place, "%s: %s: %s", name, strerror(errno), otherwise);
+        else if (!S_ISREG(st.st_mode))
+                diag_warning(d, place, "%s is no file", name);
+}
+
 void policy_check_machine(const struct policy *p, struct diags *d)
 {
         for (size_t i = 0; i < p->n_pools; i++) {
@@ -152,6 +166,11 @@ void policy_check_machine(const struct policy *p, struct diags *d)
                 if (name[0] && if_nametoindex(name) == 0)
                         diag_warning(d, p->pools[i].interface_place, "interface %s does not exist on this machine",
                                      name);
+        }
+        for (size_t i = 0; i < p->n_feeds; i++) {
+                const struct policy_feed *f = &p->feeds[i];
+                check_there(f->secret_file, f->secret_place, "without its secret nobody is answered", d);
+                check_there(f->file, f->file_place, "it is waited for", d);
         }
 }
 

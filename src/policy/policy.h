@@ -82,6 +82,21 @@ struct policy_cgnat {
         bool logged;    /* the translation is known by its log alone: ports and block mean nothing */
 };
 
+/* A source of leases that is followed: exactly one of radius and file. */
+struct policy_feed {
+        struct place place, radius_place, nas_place, secret_place, file_place;
+        struct slice name;
+        bool radius;
+        struct addr listen; /* of radius */
+        uint16_t port;
+        struct prefix *nas;
+        size_t n_nas;
+        struct slice secret_file, file;
+        size_t format, line; /* indexes in policy_feed_formats() and policy_feed_lines() */
+        struct slice realm;
+        int64_t tolerance;
+};
+
 struct policy_wave {
         struct place place, port25_place;
         struct slice name;
@@ -147,10 +162,11 @@ struct policy {
         struct policy_pool *pools;
         struct policy_prefix *prefixes; /* of all pools, sorted, never overlapping */
         struct policy_cgnat *cgnats;
+        struct policy_feed *feeds;
         struct policy_wave *waves;
         struct policy_exemption *exemptions;
         struct slice *never_cut; /* subscribers */
-        size_t n_servers, n_classes, n_pools, n_prefixes, n_cgnats, n_waves, n_exemptions, n_never_cut;
+        size_t n_servers, n_classes, n_pools, n_prefixes, n_cgnats, n_feeds, n_waves, n_exemptions, n_never_cut;
         struct policy_tunnels tunnels;
         struct policy_suspicion suspicion;
         struct policy_quarantine quarantine;
@@ -180,7 +196,7 @@ void policy_free_(struct policy **p);
  * `sources` are the diags of one parse. */
 void policy_flatten(const struct diags *sources, struct buf *out);
 
-/* Checks that need this machine: interfaces that do not exist are warned of. */
+/* Checks that need this machine: interfaces and files of feeds that do not exist are warned of. */
 void policy_check_machine(const struct policy *p, struct diags *d);
 /* Waves of p that are past and that `running` does not have: one warning each. */
 void policy_check_against(const struct policy *p, const struct policy *running, int64_t now, struct diags *d);

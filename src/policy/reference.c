@@ -23,6 +23,8 @@ static const char *const syntaxes[OPTION_TYPE_COUNT] = {
         [OPTION_POINTS] = "POINTS",
         [OPTION_PORTS] = "LOW-HIGH",
         [OPTION_MARK] = "MARK/MASK",
+        [OPTION_LISTEN] = "ADDRESS:PORT",
+        [OPTION_PATH] = "PATH",
         [OPTION_EDGE] = "local | route ADDRESS[, ADDRESS6] | dnat ADDRESS[, ADDRESS6] [port PORT]",
 };
 

@@ -385,6 +385,42 @@ static bool parse_edge_where(struct values *v, const struct option *o, struct to
         return true;
 }
 
+/* ADDRESS:PORT, an IPv6 address in brackets. */
+static bool parse_listen(struct values *v, const struct option *o, struct token t, void *ret)
+{
+        struct slice text = t.text;
+        struct listen listen = { .place = t.place };
+        uint64_t port = 0;
+        size_t colon = text.n;
+        while (colon && text.p[colon - 1] != ':')
+                colon--;
+        struct slice host = { text.p, colon ? colon - 1 : 0 };
+        bool brackets = host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']';
+        if (brackets)
+                host = (struct slice){ host.p + 1, host.n - 2 };
+        if (!addr_parse(host, &listen.addr) || brackets != (slice_find(host, ':') < host.n) ||
+            !slice_u64(slice_from(text, colon), 65535, &port) || port == 0) {
+                diag_error(v->d, t.place, "%s is ADDRESS:PORT, such as 192.0.2.1:1813 or [2001:db8::1]:1813", o->name);
+                return false;
+        }
+        listen.port = (uint16_t)port;
+        *(struct listen *)ret = listen;
+        return true;
+}
+
+static bool parse_path(struct values *v, const struct option *o, struct token t, void *ret)
+{
+        bool good = t.text.n > 1 && t.text.n <= PATH_TEXT_MOST && t.text.p[0] == '/' && t.text.p[t.text.n - 1] != '/';
+        for (size_t i = 0; good && i < t.text.n; i++)
+                good = (unsigned char)t.text.p[i] >= ' ' && t.text.p[i] != 0x7f;
+        if (!good) {
+                diag_error(v->d, t.place, "%s is the path of a file, from / on", o->name);
+                return false;
+        }
+        *(struct word *)ret = (struct word){ .place = t.place, .text = t.text };
+        return true;
+}
+
 bool value_parse(struct values *v, const struct option *o, struct token t, void *ret)
 {
         static bool (*const parsers[OPTION_TYPE_COUNT])(struct values *, const struct option *, struct token,
@@ -408,6 +444,8 @@ bool value_parse(struct values *v, const struct option *o, struct token t, void 
                 [OPTION_PORTS] = parse_ports,
                 [OPTION_MARK] = parse_mark,
                 [OPTION_EDGE] = parse_edge_where,
+                [OPTION_LISTEN] = parse_listen,
+                [OPTION_PATH] = parse_path,
         };
         return parsers[o->type](v, o, t, ret);
 }

@@ -11,7 +11,7 @@
 #include "policy/lexer.h"
 #include "policy/options.h"
 
-enum { SUBSCRIBER_MOST = 64, KERNEL_NAME_MOST = 31, FREE_NAME_MOST = 64 };
+enum { SUBSCRIBER_MOST = 64, KERNEL_NAME_MOST = 31, FREE_NAME_MOST = 64, PATH_TEXT_MOST = 1024 };
 
 struct values {
         struct diags *d;
