@@ -12,10 +12,11 @@ CLANG   ?= clang
 PYTHON  ?= /usr/bin/python3
 FUZZ_SECONDS ?= 30
 
-LIBRARIES := libevent_core libmnl sqlite3 jansson libseccomp libcap-ng libmd
+LIBRARIES := libevent_core libmnl sqlite3 jansson libseccomp libcap-ng libmd libcrypt pwquality
 PACKAGES  := gcc make pkg-config libevent-dev libmnl-dev libsqlite3-dev libjansson-dev \
-             libseccomp-dev libcap-ng-dev libmd-dev libcmocka-dev freeradius-utils nftables iptables iproute2 util-linux tzdata python3 \
-             python3-pytest python3-scapy postfix mandoc systemd diffutils
+             libseccomp-dev libcap-ng-dev libmd-dev libcrypt-dev libpwquality-dev libcmocka-dev freeradius-utils nftables \
+             iptables iproute2 util-linux tzdata python3 \
+             python3-pytest python3-scapy postfix postfix-sqlite dovecot-imapd dovecot-sqlite mandoc systemd diffutils
 PACKAGES_LINT := clang clang-format cppcheck
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla
@@ -125,6 +126,8 @@ install: all
 	install -D -m 0644 packaging/sysusers.d/porteiro.conf $(DESTDIR)/usr/lib/sysusers.d/porteiro.conf
 	install -D -m 0644 packaging/tmpfiles.d/porteiro.conf $(DESTDIR)/usr/lib/tmpfiles.d/porteiro.conf
 	install -D -m 0644 packaging/porteiro.conf $(DESTDIR)$(PREFIX)/share/doc/porteiro/porteiro.conf
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/porteiro/data data/weak-words
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/porteiro/texts $(wildcard texts/password.*)
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/share/porteiro/lab lab/demo lab/lab
 	install -m 0644 $(wildcard lab/*.py) $(DESTDIR)$(PREFIX)/share/porteiro/lab/
 
