@@ -111,6 +111,20 @@ void *arena_grow(struct arena *a, void *p, size_t *cap, size_t need, size_t size
         return q;
 }
 
+void arena_clear(struct arena *a)
+{
+        struct block *kept = a->blocks;
+        for (struct block *b = kept ? kept->next : NULL; b;) {
+                struct block *next = b->next;
+                free(b);
+                b = next;
+        }
+        if (kept)
+                *kept = (struct block){ .size = kept->size };
+        a->used = kept ? kept->size : 0;
+        a->full = false;
+}
+
 bool arena_full(const struct arena *a)
 {
         return a->full;

@@ -21,5 +21,7 @@ void *arena_alloc(struct arena *a, size_t n);
 struct slice arena_dup(struct arena *a, struct slice s);
 /* An array that doubles inside the arena; the old copy stays until the end. NULL at the ceiling. */
 void *arena_grow(struct arena *a, void *p, size_t *cap, size_t need, size_t size);
+/* All of it is free again, for the next of many short lifetimes; the memory stays, as far as it is one block. */
+void arena_clear(struct arena *a);
 bool arena_full(const struct arena *a);
 size_t arena_used(const struct arena *a);

@@ -74,6 +74,22 @@ static void arrays_grow(void **state)
         assert_int_equal(cap, 8); /* the old array is whole */
 }
 
+static void clear_gives_all_of_it_back(void **state)
+{
+        (void)state;
+        autoarena *a = arena_new(10000);
+        for (int i = 0; i < 100; i++) {
+                char *p = arena_alloc(a, 8000);
+                assert_non_null(p);
+                assert_int_equal(p[0], 0); /* zeroed again */
+                memset(p, 'x', 8000);
+                assert_null(arena_alloc(a, 8000));
+                assert_true(arena_full(a));
+                arena_clear(a);
+                assert_false(arena_full(a));
+        }
+}
+
 static void free_takes_null(void **state)
 {
         (void)state;
@@ -82,9 +98,10 @@ static void free_takes_null(void **state)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(gives_zeroed_aligned_memory),
-                                            cmocka_unit_test(stops_at_the_ceiling),
-                                            cmocka_unit_test(copies_end_in_zero), cmocka_unit_test(arrays_grow),
-                                            cmocka_unit_test(free_takes_null) };
+        const struct CMUnitTest tests[] = {
+                cmocka_unit_test(gives_zeroed_aligned_memory), cmocka_unit_test(stops_at_the_ceiling),
+                cmocka_unit_test(copies_end_in_zero),          cmocka_unit_test(arrays_grow),
+                cmocka_unit_test(clear_gives_all_of_it_back),  cmocka_unit_test(free_takes_null)
+        };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
