@@ -2,6 +2,7 @@
 /* identity/accounting.h - one RADIUS accounting report (RFC 2866, RFC 2869, RFC 3162, RFC 4818, RFC 6911), however it came, as an event.
  *
  * The detail reader fills it from text, the listener from a packet; what it means is decided here, once.
+ * Names come out as raw.h writes them: what was UTF-8 is unchanged.
  * Owns:    nothing; slices are the caller's.
  * Threads: pure.
  * Limits:  EVENT_HELD_MOST addresses and prefixes. */
@@ -38,6 +39,10 @@ struct accounting {
 #define LINE_CHOICE_ENUM(id, name) LINE_##id,
 enum line_choice { LINE_CHOICES(LINE_CHOICE_ENUM) };
 
+/* Acct-Terminate-Cause by its number, as dictionaries write it; empty where there is no such. */
+struct slice accounting_cause(uint32_t n);
+
 /* NULL and *e filled in (its slices: the report's or the arena's), or what is wrong with the report. A report that is right and says nothing of
- * addresses gives an event with n_held 0. */
+ * addresses gives an event with n_held 0. Realm and evidence are the caller's
+ * to add. At is Event-Timestamp, unless the clock of the NAS was never set (before 2000): then arrival less Acct-Delay-Time. */
 const char *accounting_event(const struct accounting *r, enum line_choice by, struct arena *a, struct event *e);
