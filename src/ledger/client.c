@@ -366,6 +366,23 @@ int client_sightings_add(struct client *c, const struct sighting *all, size_t n,
         return call(c);
 }
 
+int client_lookup(struct client *c, struct slice reason, const struct lookup *all, size_t n)
+{
+        struct buf *b = begin(c, VERB_lookup);
+        ipc_put_text(b, reason);
+        ipc_put_int(b, (int64_t)n);
+        for (size_t i = 0; i < n; i++) {
+                ipc_put_text(b, all[i].what);
+                ipc_put_text(b, all[i].key);
+                ipc_put_text(b, all[i].question);
+                ipc_put_text(b, all[i].answer);
+                ipc_put_int(b, (int64_t)all[i].n_subscribers);
+                for (size_t k = 0; k < all[i].n_subscribers; k++)
+                        ipc_put_text(b, all[i].subscribers[k]);
+        }
+        return call(c);
+}
+
 int client_suspicion_set(struct client *c, const struct suspicion *s)
 {
         struct buf *b = begin(c, VERB_suspicion_set);

@@ -64,6 +64,17 @@ int client_lease_end(struct client *c, const struct prefix *prefix, const struct
 int client_leases_put(struct client *c, struct slice feed, struct slice position, const struct lease *all, size_t n,
                       size_t *ret_changed);
 
+/* That somebody asked whose something was, and what he is going to be told: an answer is given only after this returned 0. One row of the
+ * audit trail each, all in one commit. */
+struct lookup {
+        struct slice what;             /* "lease whose", "lease history" … */
+        struct slice key;              /* of the audit row: the address or the subscriber asked for */
+        struct slice question, answer; /* in words */
+        struct slice *subscribers;     /* whom the answer names, 1000 at most */
+        size_t n_subscribers;
+};
+int client_lookup(struct client *c, struct slice reason, const struct lookup *all, size_t n);
+
 int client_exemption_add(struct client *c, const struct exemption *e, int64_t *ret_id);
 int client_exemption_remove(struct client *c, int64_t id, struct slice why);
 int client_quarantine_add(struct client *c, const struct quarantine *q,

@@ -105,6 +105,18 @@ int ledger_holders(struct ledger *l, struct arena *a, const struct addr *addr, i
 int ledger_holders_between(struct ledger *l, struct arena *a, const struct addr *addr, uint16_t port,
                            struct slice proto, int64_t from, int64_t until, struct lease **ret, size_t *n);
 
+/* Who had the line at some time in [from, until), the earliest first, as the subscriber is described now or was at last. An id may have been
+ * another subscriber's before: `number` tells them apart. */
+struct line_holder {
+        int64_t number, start, end; /* [start, end): of the holding */
+        int64_t removed;            /* the subscriber; TIME_NEVER: he is one still */
+        struct slice id, name, class, language;
+};
+int ledger_line_holders(struct ledger *l, struct arena *a, const struct line *line, int64_t from, int64_t until,
+                        struct line_holder **ret, size_t *n);
+/* All who ever had this id, the earliest first: start is when he was added, end when he was removed. */
+int ledger_bearers(struct ledger *l, struct arena *a, struct slice id, struct line_holder **ret, size_t *n);
+
 /* The leases of one source that are open (end TIME_NEVER, or an expiry after `at`): what a feed goes on from. */
 int ledger_leases_open(struct ledger *l, struct arena *a, struct slice source, int64_t at, struct lease **ret,
                        size_t *n);

@@ -24,6 +24,7 @@
         X(20, lease_add)                                                                                               \
         X(21, lease_end)                                                                                               \
         X(22, leases_put)                                                                                              \
+        X(28, lookup)                                                                                                  \
         X(30, exemption_add)                                                                                           \
         X(31, exemption_remove)                                                                                        \
         X(32, quarantine_add)                                                                                          \
