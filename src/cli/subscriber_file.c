@@ -301,7 +301,8 @@ static int send_rows(const struct cli *cli, struct import *im)
         autoclient *c = cli_client(cli, &status);
         if (!c)
                 return status;
-        int answer = client_subscriber_import(c, im->rows, im->n_rows, dry_run || im->n_mistakes, &report);
+        struct bulk_import bulk = { .dry_run = dry_run || im->n_mistakes, .report = &report };
+        int answer = client_subscriber_import(c, &bulk, im->rows, im->n_rows);
         if (answer < 0)
                 return cli_answer(c, im->path, answer);
         if (answer > 0)

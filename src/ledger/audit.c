@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The audit trail, and the list of changes that enforcers follow. */
+#include "base/json.h"
 #include "ledger/rows.h"
 #include "ledger/verbs.h"
 
@@ -30,6 +31,19 @@ int record_change(struct verb_call *c, struct slice kind, struct slice key)
         db_text(s, key);
         int status = db_run(s);
         return status < 0 ? status : trim(c->ledger);
+}
+
+struct slice record_json(struct verb_call *c, void (*print)(struct json *, const char *, const void *),
+                         const void *value)
+{
+        autobuf text;
+        struct json j;
+        buf_init(&text, 16 << 20);
+        json_init_compact(&j, &text);
+        if (value)
+                print(&j, NULL, value);
+        json_done(&j);
+        return arena_dup(c->arena, buf_slice(&text));
 }
 
 int record_audit(struct verb_call *c, const struct record *r)

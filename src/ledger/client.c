@@ -249,23 +249,122 @@ int client_subscriber_remove(struct client *c, struct slice id, struct slice why
         return call(c);
 }
 
-int client_subscriber_import(struct client *c, const struct subscriber_change *all, size_t n, bool dry_run,
-                             struct buf *report)
+static void put_import(struct buf *b, const struct bulk_import *im)
 {
-        struct buf *b = begin(c, VERB_subscriber_import);
-        ipc_put_int(b, dry_run);
-        ipc_put_int(b, (int64_t)n);
-        for (size_t i = 0; i < n; i++)
-                wire_put_subscriber_change(b, &all[i]);
+        ipc_put_int(b, im->dry_run);
+        ipc_put_text(b, im->key);
+}
+
+static int call_import(struct client *c, struct bulk_import *im)
+{
         c->deadline_s = DEADLINE_IMPORT_S;
         int status = call(c);
         c->deadline_s = DEADLINE_S;
         if (status < 0)
                 return status;
-        buf_add(report, ipc_text(&c->results));
+        buf_add(im->report, ipc_text(&c->results));
+        im->done_at = ipc_int(&c->results);
+        im->done_by = ipc_text(&c->results);
         if (c->results.bad)
                 return fail(c, -EBADMSG, "the keeper's answer is malformed");
         return status == 2 ? 0 : status; /* 2: a dry run that would have been done */
+}
+
+int client_subscriber_import(struct client *c, struct bulk_import *im, const struct subscriber_change *all, size_t n)
+{
+        struct buf *b = begin(c, VERB_subscriber_import);
+        put_import(b, im);
+        ipc_put_int(b, (int64_t)n);
+        for (size_t i = 0; i < n; i++)
+                wire_put_subscriber_change(b, &all[i]);
+        return call_import(c, im);
+}
+
+/* --- mail --- */
+
+int client_mailbox(struct client *c, const struct mailbox_change *change, enum mailbox_mode mode,
+                   const struct mail_rules *rules)
+{
+        struct buf *b = begin(c, VERB_mailbox_put);
+        ipc_put_int(b, mode);
+        wire_put_mail_rules(b, rules);
+        wire_put_mailbox_change(b, change);
+        return call(c);
+}
+
+/* Something goes away, or stops, and why. */
+static int call_with_reason(struct client *c, struct buf *b, struct slice key, struct slice why)
+{
+        ipc_put_text(b, key);
+        ipc_put_text(b, why);
+        return call(c);
+}
+
+int client_mailbox_remove(struct client *c, struct slice address, struct slice why)
+{
+        return call_with_reason(c, begin(c, VERB_mailbox_remove), address, why);
+}
+
+int client_mailbox_import(struct client *c, struct bulk_import *im, const struct mailbox_change *all, size_t n,
+                          const struct mail_rules *rules)
+{
+        struct buf *b = begin(c, VERB_mailbox_import);
+        wire_put_mail_rules(b, rules);
+        put_import(b, im);
+        ipc_put_int(b, (int64_t)n);
+        for (size_t i = 0; i < n; i++)
+                wire_put_mailbox_change(b, &all[i]);
+        return call_import(c, im);
+}
+
+static int suspend(struct client *c, bool of_subscriber, struct slice key, struct slice reason)
+{
+        struct buf *b = begin(c, VERB_mail_suspend);
+        ipc_put_int(b, of_subscriber);
+        ipc_put_int(b, reason.n != 0);
+        return call_with_reason(c, b, key, reason);
+}
+
+int client_mailbox_suspend(struct client *c, struct slice address, struct slice reason)
+{
+        return suspend(c, false, address, reason);
+}
+
+int client_subscriber_suspend(struct client *c, struct slice id, struct slice reason)
+{
+        return suspend(c, true, id, reason);
+}
+
+int client_alias(struct client *c, struct slice address, const struct slice *targets, size_t n, bool add,
+                 const struct mail_rules *rules)
+{
+        struct buf *b = begin(c, VERB_alias_put);
+        ipc_put_int(b, add);
+        ipc_put_text(b, address);
+        wire_put_texts(b, targets, n);
+        wire_put_mail_rules(b, rules);
+        return call(c);
+}
+
+int client_alias_remove(struct client *c, struct slice address, struct slice why)
+{
+        return call_with_reason(c, begin(c, VERB_alias_remove), address, why);
+}
+
+int client_domain(struct client *c, struct slice name, bool add, struct slice roles, const struct slice *catch_all)
+{
+        struct buf *b = begin(c, VERB_domain_put);
+        ipc_put_int(b, add);
+        ipc_put_text(b, name);
+        ipc_put_text(b, roles);
+        ipc_put_int(b, catch_all != NULL);
+        ipc_put_text(b, catch_all ? *catch_all : S(""));
+        return call(c);
+}
+
+int client_domain_remove(struct client *c, struct slice name, struct slice why)
+{
+        return call_with_reason(c, begin(c, VERB_domain_remove), name, why);
 }
 
 int client_told(struct client *c, struct slice subscriber, struct slice by, int64_t at, struct slice note)

@@ -11,7 +11,7 @@
  * failed (client_reason() too). */
 #pragma once
 
-#include "ledger/ledger.h"
+#include "ledger/mail.h"
 
 struct client;
 
@@ -39,6 +39,7 @@ struct subscriber_change {
         size_t n_add_lines, n_drop_lines;
         struct prefix *add_addresses, *drop_addresses; /* static leases on line static:ID */
         size_t n_add_addresses, n_drop_addresses;
+        bool limits[MAIL_LIMIT_COUNT];
         bool keep_lines, keep_addresses; /* PUT: his are left as they are (the file has no such column) */
         int64_t row;                     /* its line in an imported file, for messages; 0: none */
 };
@@ -49,10 +50,46 @@ enum subscriber_mode {
 };
 int client_subscriber(struct client *c, const struct subscriber_change *change, enum subscriber_mode mode);
 int client_subscriber_remove(struct client *c, struct slice id, struct slice why);
-/* All or nothing. dry_run: everything is tried and taken back. The differences come back as lines of text in `report`. */
-int client_subscriber_import(struct client *c, const struct subscriber_change *all, size_t n, bool dry_run,
-                             struct buf *report);
+/* A file. All or nothing; dry_run: everything is tried and taken back. key (may be empty): the same key with the same rows again is
+ * answered with done_at and done_by, and changes nothing. The differences, or the mistakes, come back as lines of text in `report`. */
+struct bulk_import {
+        bool dry_run;
+        struct slice key;
+        struct buf *report;
+        int64_t done_at;      /* 0: it was not done before */
+        struct slice done_by; /* until the next call */
+};
+int client_subscriber_import(struct client *c, struct bulk_import *im, const struct subscriber_change *all, size_t n);
 int client_told(struct client *c, struct slice subscriber, struct slice by, int64_t at, struct slice note);
+
+/* --- mail. Where the answer is yes, client_reason() may hold warnings, one a line. --- */
+
+/* What of the policy the rules of addresses need. */
+struct mail_rules {
+        int64_t reuse_after;
+        struct slice network; /* the network's own domain; empty: none */
+};
+struct mailbox_change {
+        struct mailbox value;                             /* suspension: its reason counts, empty ends it */
+        bool name, principal, forwards, keep, suspension; /* which of them to set */
+        bool limits[MAIL_LIMIT_COUNT];
+        int64_t row; /* its line in an imported file, for messages; 0: none */
+};
+enum mailbox_mode { MAILBOX_ADD, MAILBOX_SET, MAILBOX_PUT /* either: imports */ };
+int client_mailbox(struct client *c, const struct mailbox_change *change, enum mailbox_mode mode,
+                   const struct mail_rules *rules);
+int client_mailbox_remove(struct client *c, struct slice address, struct slice why);
+int client_mailbox_import(struct client *c, struct bulk_import *im, const struct mailbox_change *all, size_t n,
+                          const struct mail_rules *rules);
+/* Stops sending, not receiving; an empty reason ends it. */
+int client_mailbox_suspend(struct client *c, struct slice address, struct slice reason);
+int client_subscriber_suspend(struct client *c, struct slice id, struct slice reason);
+int client_alias(struct client *c, struct slice address, const struct slice *targets, size_t n, bool add,
+                 const struct mail_rules *rules);
+int client_alias_remove(struct client *c, struct slice address, struct slice why);
+/* roles: where abuse@ and postmaster@ of a new domain go. catch_all: NULL leaves it as it is, empty refuses. */
+int client_domain(struct client *c, struct slice name, bool add, struct slice roles, const struct slice *catch_all);
+int client_domain_remove(struct client *c, struct slice name, struct slice why);
 
 int client_lease_add(struct client *c, const struct lease *lease);
 int client_lease_end(struct client *c, const struct prefix *prefix, const struct line *line, int64_t at,

@@ -8,18 +8,6 @@
 #include <errno.h>
 #include <stdio.h>
 
-static struct slice json_text(struct verb_call *c, void (*print)(struct json *, const char *, const void *),
-                              const void *value)
-{
-        autobuf text;
-        struct json j;
-        buf_init(&text, 1 << 20);
-        json_init_compact(&j, &text);
-        print(&j, NULL, value);
-        json_done(&j);
-        return arena_dup(c->arena, buf_slice(&text));
-}
-
 static void print_exemption(struct json *j, const char *key, const void *value)
 {
         exemption_json(j, key, value);
@@ -139,7 +127,7 @@ int verb_exemption_add(struct verb_call *c)
         if (status)
                 return status;
         ipc_put_int(c->results, e.id);
-        struct slice after = json_text(c, print_exemption, &e);
+        struct slice after = record_json(c, print_exemption, &e);
         status = record_audit(
             c,
             &(struct record){ .verb = "exemption add", .key = exemption_key(c, &e), .why = e.reason, .after = after });
@@ -175,7 +163,7 @@ int verb_exemption_remove(struct verb_call *c)
                                status == 0 ? " any more: it was removed" : "");
         if (status < 0)
                 return status;
-        struct slice before = json_text(c, print_exemption, &e);
+        struct slice before = record_json(c, print_exemption, &e);
         struct statement *s =
             db_prepare(c->ledger, "UPDATE exemption SET removed = ?, removed_by = ?, remove_reason = ? WHERE id = ?");
         db_int(s, c->now);
@@ -353,7 +341,7 @@ int verb_quarantine_add(struct verb_call *c)
         if (status)
                 return status;
         ipc_put_int(c->results, q.id);
-        struct slice after = json_text(c, print_quarantine, &q);
+        struct slice after = record_json(c, print_quarantine, &q);
         status = record_audit(c, &(struct record){ .verb = q.proposed ? "quarantine propose" : "quarantine add",
                                                    .key = q.subscriber,
                                                    .why = q.reason,
@@ -392,7 +380,7 @@ int verb_quarantine_release(struct verb_call *c)
         if (q.released || q.until <= c->now)
                 return verb_no(c, "quarantine %lld of subscriber %.*s is over already", (long long)id,
                                SLICE_ARGS(q.subscriber));
-        struct slice before = json_text(c, print_quarantine, &q);
+        struct slice before = record_json(c, print_quarantine, &q);
         struct statement *s = db_prepare(
             c->ledger, "UPDATE quarantine SET released = ?, released_by = ?, release_reason = ? WHERE id = ?");
         db_int(s, c->now);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Adding and changing one subscriber; a whole file of them: import.c. */
+#include "ledger/bulk.h"
 #include "ledger/enrol.h"
+#include "ledger/mail_nouns.h"
 #include "ledger/json.h"
-#include "ledger/nouns.h"
 #include "ledger/wire.h"
 
 #include <errno.h>
@@ -151,16 +152,6 @@ static int reduce_addresses(struct verb_call *c, struct enrolment *p, bool exact
         return 0;
 }
 
-static void difference(struct buf *out, const char *what, struct slice before, struct slice after)
-{
-        if (slice_eq(before, after))
-                return;
-        buf_addf(out, "%s%s ", out->n ? ", " : "", what);
-        buf_add(out, before.n ? before : S("none"));
-        buf_adds(out, " -> ");
-        buf_add(out, after.n ? after : S("none"));
-}
-
 static struct slice strategy_slice(enum strategy s)
 {
         return s == STRATEGY_NONE ? S("") : slice_of(strategy_name(s));
@@ -187,14 +178,20 @@ static int compare(struct verb_call *c, struct enrolment *p)
         autobuf out;
         const struct subscriber *b = &p->before, *a = &p->after;
         buf_init(&out, DIFFERENCES_MOST);
-        difference(&out, "name", b->name, a->name);
-        difference(&out, "class", b->class, a->class);
-        difference(&out, "port25", strategy_slice(b->port25), strategy_slice(a->port25));
-        difference(&out, "language", b->language, a->language);
-        difference(&out, "email", b->email, a->email);
-        difference(&out, "phone", b->phone, a->phone);
-        difference(&out, "post", b->post, a->post);
-        difference(&out, "never-cut", b->never_cut ? S("yes") : S("no"), a->never_cut ? S("yes") : S("no"));
+        bulk_difference(&out, "name", b->name, a->name);
+        bulk_difference(&out, "class", b->class, a->class);
+        bulk_difference(&out, "port25", strategy_slice(b->port25), strategy_slice(a->port25));
+        bulk_difference(&out, "language", b->language, a->language);
+        bulk_difference(&out, "email", b->email, a->email);
+        bulk_difference(&out, "phone", b->phone, a->phone);
+        bulk_difference(&out, "post", b->post, a->post);
+        bulk_difference(&out, "never-cut", b->never_cut ? S("yes") : S("no"), a->never_cut ? S("yes") : S("no"));
+        for (size_t i = 0; i < MAIL_LIMIT_COUNT; i++) {
+                char x[LIMIT_TEXT_MAX], y[LIMIT_TEXT_MAX];
+                enum mail_limit which = (enum mail_limit)i;
+                bulk_difference(&out, mail_limit_name(which), slice_of(mail_limit_print(which, b->limits.v[i], x)),
+                                slice_of(mail_limit_print(which, a->limits.v[i], y)));
+        }
         lists_difference(&out, &p->change);
         p->touched = !p->existed || out.n || out.full;
         p->differences = arena_dup(c->arena, buf_slice(&out));
@@ -214,6 +211,8 @@ static struct subscriber merged(const struct enrolment *p)
         v.phone = ch->phone ? ch->value.phone : v.phone;
         v.post = ch->post ? ch->value.post : v.post;
         v.never_cut = ch->never_cut ? ch->value.never_cut : v.never_cut;
+        for (size_t i = 0; i < MAIL_LIMIT_COUNT; i++)
+                v.limits.v[i] = ch->limits[i] ? ch->value.limits.v[i] : v.limits.v[i];
         return v;
 }
 
@@ -230,13 +229,16 @@ int enrol_make(struct verb_call *c, enum subscriber_mode mode, struct enrolment 
         struct slice id = p->change.value.id;
         trim_fields(&p->change.value);
         int status = check_fields(c, &p->change.value);
+        for (size_t i = 0; status == 0 && i < MAIL_LIMIT_COUNT; i++)
+                if (p->change.limits[i] && !mail_limit_right((enum mail_limit)i, p->change.value.limits.v[i]))
+                        status = verb_no(c, "%s: no such limit", mail_limit_name((enum mail_limit)i));
         if (status == 0)
                 status = check_lines(c, p->change.add_lines, p->change.n_add_lines);
         if (status == 0)
                 status = check_lines(c, p->change.drop_lines, p->change.n_drop_lines);
         if (status)
                 return status;
-        p->before = (struct subscriber){ .port25 = STRATEGY_NONE };
+        p->before = (struct subscriber){ .port25 = STRATEGY_NONE, .limits = mail_limits_inherit };
         status = subscriber_number(c->ledger, id, &p->number);
         p->existed = status == 0;
         if (status == 0)
@@ -285,6 +287,8 @@ static void bind_fields(struct statement *s, const struct subscriber *v)
         db_text(s, v->phone);
         db_text(s, v->post);
         db_int(s, v->never_cut);
+        for (size_t i = 0; i < MAIL_LIMIT_COUNT; i++)
+                db_int(s, v->limits.v[i]);
 }
 
 static int store_row(struct verb_call *c, struct enrolment *p)
@@ -293,9 +297,11 @@ static int store_row(struct verb_call *c, struct enrolment *p)
             c->ledger,
             p->existed
                 ? "UPDATE subscriber SET name = ?, class = ?, port25 = ?, language = ?, email = ?, phone = ?,"
-                  " post = ?, never_cut = ? WHERE number = ?"
-                : "INSERT INTO subscriber(name, class, port25, language, email, phone, post, never_cut, id, created)"
-                  " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+                  " post = ?, never_cut = ?, quota = ?, messages_hour = ?, messages_day = ?, recipients_hour = ?,"
+                  " recipients_day = ? WHERE number = ?"
+                : "INSERT INTO subscriber(name, class, port25, language, email, phone, post, never_cut, quota,"
+                  " messages_hour, messages_day, recipients_hour, recipients_day, id, created)"
+                  " VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
         bind_fields(s, &p->after);
         if (p->existed) {
                 db_int(s, p->number);
@@ -333,15 +339,9 @@ static int store_addresses(struct verb_call *c, struct enrolment *p)
         return status;
 }
 
-static struct slice json_of(struct verb_call *c, const struct subscriber *v)
+static void print_subscriber(struct json *j, const char *key, const void *value)
 {
-        autobuf text;
-        struct json j;
-        buf_init(&text, 16 << 20);
-        json_init_compact(&j, &text);
-        subscriber_json(&j, NULL, v);
-        json_done(&j);
-        return arena_dup(c->arena, buf_slice(&text));
+        subscriber_json(j, key, value);
 }
 
 /* What stands now, from what stood and what was changed: reading it back would cost more than writing it did. */
@@ -373,9 +373,11 @@ static int audit_plan(struct verb_call *c, const struct enrolment *p, const char
         }
         for (size_t i = 0; i < ch->n_add_addresses; i++)
                 v.leases[v.n_leases++] = own_lease(c, p, i);
-        struct slice before = p->existed ? json_of(c, &p->before) : S("");
-        return record_audit(c,
-                            &(struct record){ .verb = verb, .key = v.id, .before = before, .after = json_of(c, &v) });
+        return record_audit(
+            c, &(struct record){ .verb = verb,
+                                 .key = v.id,
+                                 .before = record_json(c, print_subscriber, p->existed ? &p->before : NULL),
+                                 .after = record_json(c, print_subscriber, &v) });
 }
 
 /* The second half: what comes, and the trail of it all. */
@@ -391,7 +393,11 @@ int enrol_store(struct verb_call *c, struct enrolment *p, const char *verb)
                 status = store_addresses(c, p);
         if (status == 0)
                 status = audit_plan(c, p, verb);
-        return status == 0 ? subscriber_changed(c, p->after.id) : status;
+        if (status == 0)
+                status = subscriber_changed(c, p->after.id);
+        bool mail = p->existed && (!slice_eq(p->before.class, p->after.class) ||
+                                   memcmp(&p->before.limits, &p->after.limits, sizeof p->after.limits) != 0);
+        return status == 0 && mail ? mailboxes_changed(c, p->number) : status;
 }
 
 int verb_subscriber_put(struct verb_call *c)

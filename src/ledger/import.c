@@ -1,48 +1,21 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Subscribers by the file: all rows or none, every mistake told, and what changed. */
+#include "ledger/bulk.h"
 #include "ledger/enrol.h"
 #include "ledger/wire.h"
 
 #include <errno.h>
 
-enum { REPORT_MOST = 30 << 20 };
-
-struct import {
+struct subscriber_import {
         struct enrolment *plans;
-        size_t n, errors, added, changed;
-        struct buf report;
+        struct bulk bulk;
 };
 
 /* A refused row is named, and the others are still looked at. */
-static int refused(struct verb_call *c, struct import *im, struct enrolment *p, int status)
+static int refused(struct verb_call *c, struct subscriber_import *im, struct enrolment *p, int status)
 {
-        if (status != 1)
-                return status;
-        im->errors++;
-        p->broken = true;
-        if (p->change.row)
-                buf_addf(&im->report, "line %lld: ", (long long)p->change.row);
-        buf_add(&im->report, buf_slice(c->why));
-        buf_addc(&im->report, '\n');
-        buf_clear(c->why);
-        return 0;
-}
-
-static void report_differences(struct import *im)
-{
-        for (size_t i = 0; i < im->n; i++) {
-                const struct enrolment *p = &im->plans[i];
-                im->added += !p->existed;
-                im->changed += p->existed && p->touched;
-                if (!p->touched)
-                        continue;
-                buf_addf(&im->report, "%c %.*s", p->existed ? '~' : '+', SLICE_ARGS(p->change.value.id));
-                if (p->differences.n)
-                        buf_addf(&im->report, ": %.*s", SLICE_ARGS(p->differences));
-                buf_addc(&im->report, '\n');
-        }
-        buf_addf(&im->report, "%zu added, %zu changed, %zu unchanged\n", im->added, im->changed,
-                 im->n - im->added - im->changed);
+        p->broken = p->broken || status == 1;
+        return bulk_refused(c, &im->bulk, p->change.row, status);
 }
 
 static int plan_row(struct verb_call *c, struct map *seen, struct enrolment *p)
@@ -53,43 +26,42 @@ static int plan_row(struct verb_call *c, struct map *seen, struct enrolment *p)
         return enrol_make(c, SUBSCRIBER_PUT, p);
 }
 
-static int import_run(struct verb_call *c, struct import *im)
+static int import_run(struct verb_call *c, struct subscriber_import *im)
 {
         automap seen = { .n = 0 };
         int status = 0;
-        for (size_t i = 0; status == 0 && i < im->n; i++)
+        for (size_t i = 0; status == 0 && i < im->bulk.n; i++)
                 status = refused(c, im, &im->plans[i], plan_row(c, &seen, &im->plans[i]));
-        for (size_t i = 0; status == 0 && i < im->n; i++)
+        for (size_t i = 0; status == 0 && i < im->bulk.n; i++)
                 if (!im->plans[i].broken)
                         status = refused(c, im, &im->plans[i], enrol_drop(c, &im->plans[i]));
-        for (size_t i = 0; status == 0 && i < im->n; i++)
+        for (size_t i = 0; status == 0 && i < im->bulk.n; i++)
                 if (!im->plans[i].broken)
                         status = refused(c, im, &im->plans[i], enrol_store(c, &im->plans[i], "subscriber import"));
         return status;
 }
 
+static int take_rows(struct verb_call *c, struct subscriber_import *im)
+{
+        im->bulk.n = ipc_count(c->args);
+        im->plans = arena_alloc(c->arena, im->bulk.n * sizeof *im->plans);
+        if (!im->plans)
+                return db_fail(c->ledger, -E2BIG, "the file is too large for one import");
+        for (size_t i = 0; i < im->bulk.n && !c->args->bad; i++)
+                im->plans[i].change = wire_get_subscriber_change(c->args, c->arena);
+        return c->args->bad ? -EBADMSG : 0;
+}
+
 int verb_subscriber_import(struct verb_call *c)
 {
-        struct import im = { .n = 0 };
-        bool dry_run = ipc_int(c->args) != 0;
-        im.n = ipc_count(c->args);
-        im.plans = arena_alloc(c->arena, im.n * sizeof *im.plans);
-        if (!im.plans)
-                return db_fail(c->ledger, -E2BIG, "the file is too large for one import");
-        for (size_t i = 0; i < im.n && !c->args->bad; i++)
-                im.plans[i].change = wire_get_subscriber_change(c->args, c->arena);
-        if (c->args->bad)
-                return -EBADMSG;
-        buf_init(&im.report, REPORT_MOST);
-        int status = import_run(c, &im);
-        if (status == 0 && im.errors)
-                status = verb_no(c, "%zu error%s; nothing was imported", im.errors, im.errors == 1 ? "" : "s");
+        struct subscriber_import im = { .plans = NULL };
+        int status = bulk_begin(c, &im.bulk, "subscriber import");
         if (status == 0)
-                report_differences(&im);
-        /* A dry run is a success that is taken back: the client turns this answer into 0. */
-        if (status == 0 && dry_run)
-                status = 2;
-        ipc_put_text(c->results, buf_slice(&im.report));
-        buf_done(&im.report);
-        return status;
+                status = take_rows(c, &im);
+        if (status == 0)
+                status = import_run(c, &im);
+        for (size_t i = 0; status == 0 && i < im.bulk.n && im.bulk.errors == 0; i++)
+                bulk_tell(&im.bulk, im.plans[i].change.value.id, im.plans[i].existed, im.plans[i].touched,
+                          im.plans[i].differences);
+        return bulk_finish(c, &im.bulk, status);
 }

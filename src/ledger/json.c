@@ -57,6 +57,8 @@ void subscriber_json(struct json *j, const char *key, const struct subscriber *s
         text(j, "post", s->post);
         json_bool(j, "never_cut", s->never_cut);
         json_time(j, "created", s->created);
+        limits_json(j, "limits", &s->limits);
+        suspension_json(j, "suspended", &s->suspension);
         json_array(j, "lines");
         for (size_t i = 0; i < s->n_lines; i++)
                 line(j, NULL, &s->lines[i]);

@@ -76,11 +76,19 @@ struct lease {
         struct slice nas, session, user; /* as the source names them: one event, told twice, is one lease */
 };
 
+/* Sends nothing, and still receives. */
+struct suspension {
+        int64_t since; /* 0: not suspended */
+        struct slice reason, author;
+};
+
 struct subscriber {
         struct slice id, name, class, language, email, phone, post; /* class empty: the pool's */
         enum strategy port25;                                       /* STRATEGY_NONE: not his own */
         bool never_cut;
         int64_t created;
+        struct mail_limits limits;    /* of each of his mailboxes, where it has none of its own */
+        struct suspension suspension; /* of all his mailboxes */
         struct line *lines;
         size_t n_lines;
         struct lease *leases; /* open ones */
@@ -215,7 +223,7 @@ int ledger_suspicions(struct ledger *l, struct arena *a, struct suspicion **ret,
 /* --- changes and audit ----------------------------------------------------------------------------------------------------- */
 
 /* kind: generation, subscriber (key: id; also after changes of his lines, leases, quarantines, exemptions), prefix-exemption, sighting (key:
- * the address), address (key: the prefix of a lease nobody has the line of), suspicion. */
+ * the address), address (key: the prefix of a lease nobody has the line of), suspicion, mailbox, alias, domain (ledger/mail.h). */
 struct change {
         int64_t n;
         struct slice kind, key;

@@ -13,6 +13,10 @@
 #define SQL_NEVER "9223372036854775807"
 
 /* subscribers.c */
+#define LIMITS_OF(t) t ".quota, " t ".messages_hour, " t ".messages_day, " t ".recipients_hour, " t ".recipients_day, "
+#define SUSPENSION_OF(t) t ".suspended, " t ".suspend_reason, " t ".suspended_by"
+struct mail_limits limits_of_row(struct statement *s);
+struct suspension suspension_of_row(struct statement *s, struct arena *a);
 int subscriber_number(struct ledger *l, struct slice id, int64_t *ret); /* of the present holder of the id; -ENOENT */
 int subscriber_snapshot_json(struct verb_call *c, struct slice id,
                              struct slice *ret); /* compact, as he is now; empty where unknown */

@@ -120,12 +120,65 @@ static const char leases[] =
     "CREATE TABLE feed(name TEXT PRIMARY KEY, position TEXT NOT NULL, at INTEGER NOT NULL) STRICT;"
     "CREATE INDEX lease_over ON lease(end) WHERE end <> " NEVER ";";
 
+/* Mailboxes, aliases and domains. A mailbox hangs on its number, which is never given again: its address may be, to another subscriber, once
+ * the time of the policy is over; until then the row of the former one says no. What is suspended sends nothing and still receives. A limit is
+ * a number, -1 none, -2 inherited (policy/limits.h). Targets are those of an alias, or the forwards of a mailbox; they stay when it is removed,
+ * so that who gets an alias back can be told from who must not. */
+static const char mail[] =
+    "CREATE TABLE domain("
+    "  number INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL, catch_all TEXT NOT NULL COLLATE NOCASE,"
+    "  created INTEGER NOT NULL, removed INTEGER NOT NULL DEFAULT " NEVER ") STRICT;"
+    "CREATE UNIQUE INDEX domain_present ON domain(name) WHERE removed = " NEVER ";"
+    "CREATE INDEX domain_catch_all ON domain(catch_all) WHERE removed = " NEVER " AND catch_all <> '';"
+
+    "CREATE TABLE mailbox("
+    "  number INTEGER PRIMARY KEY AUTOINCREMENT, address TEXT NOT NULL, domain INTEGER NOT NULL REFERENCES "
+    "domain(number),"
+    "  subscriber INTEGER NOT NULL REFERENCES subscriber(number), principal INTEGER NOT NULL, name TEXT NOT NULL,"
+    "  keep INTEGER NOT NULL, quota INTEGER NOT NULL, messages_hour INTEGER NOT NULL, messages_day INTEGER NOT NULL,"
+    "  recipients_hour INTEGER NOT NULL, recipients_day INTEGER NOT NULL, suspended INTEGER NOT NULL, suspend_reason "
+    "TEXT NOT NULL,"
+    "  suspended_by TEXT NOT NULL, created INTEGER NOT NULL, removed INTEGER NOT NULL DEFAULT " NEVER ") STRICT;"
+    "CREATE UNIQUE INDEX mailbox_present ON mailbox(address) WHERE removed = " NEVER ";"
+    "CREATE INDEX mailbox_removed ON mailbox(address, removed) WHERE removed <> " NEVER ";"
+    "CREATE INDEX mailbox_subscriber ON mailbox(subscriber, address) WHERE removed = " NEVER ";"
+    "CREATE INDEX mailbox_domain ON mailbox(domain, address) WHERE removed = " NEVER ";"
+
+    "CREATE TABLE alias("
+    "  number INTEGER PRIMARY KEY AUTOINCREMENT, address TEXT NOT NULL, domain INTEGER NOT NULL REFERENCES "
+    "domain(number),"
+    "  role INTEGER NOT NULL, created INTEGER NOT NULL, removed INTEGER NOT NULL DEFAULT " NEVER ") STRICT;"
+    "CREATE UNIQUE INDEX alias_present ON alias(address) WHERE removed = " NEVER ";"
+    "CREATE INDEX alias_removed ON alias(address, removed) WHERE removed <> " NEVER ";"
+    "CREATE INDEX alias_domain ON alias(domain, address) WHERE removed = " NEVER ";"
+
+    "CREATE TABLE target("
+    "  kind TEXT NOT NULL CHECK(kind IN ('alias', 'mailbox')), number INTEGER NOT NULL, address TEXT NOT NULL COLLATE "
+    "NOCASE,"
+    "  PRIMARY KEY(kind, number, address)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX target_address ON target(address);"
+
+    "ALTER TABLE subscriber ADD COLUMN quota INTEGER NOT NULL DEFAULT -2;"
+    "ALTER TABLE subscriber ADD COLUMN messages_hour INTEGER NOT NULL DEFAULT -2;"
+    "ALTER TABLE subscriber ADD COLUMN messages_day INTEGER NOT NULL DEFAULT -2;"
+    "ALTER TABLE subscriber ADD COLUMN recipients_hour INTEGER NOT NULL DEFAULT -2;"
+    "ALTER TABLE subscriber ADD COLUMN recipients_day INTEGER NOT NULL DEFAULT -2;"
+    "ALTER TABLE subscriber ADD COLUMN suspended INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE subscriber ADD COLUMN suspend_reason TEXT NOT NULL DEFAULT '';"
+    "ALTER TABLE subscriber ADD COLUMN suspended_by TEXT NOT NULL DEFAULT '';"
+
+    /* Files that were imported under a key of the client's: the same key again is the same import, and changes nothing. */
+    "CREATE TABLE import("
+    "  key TEXT PRIMARY KEY, verb TEXT NOT NULL, hash TEXT NOT NULL, at INTEGER NOT NULL, author TEXT NOT NULL,"
+    "  report TEXT NOT NULL) STRICT;";
+
 /* Step i makes version i + 1 of version i. A released step is never changed. */
 static const struct migration {
         const char *script, *mark;
 } migrations[] = {
         { first, "PRAGMA user_version = 1" },
         { leases, "PRAGMA user_version = 2" },
+        { mail, "PRAGMA user_version = 3" },
 };
 
 _Static_assert(COUNT_OF(migrations) == LEDGER_SCHEMA, "one step for each version");

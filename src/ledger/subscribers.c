@@ -1,17 +1,34 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Subscribers: reading them, taking them away, and the fact that one was told. (Adding and changing: enrol.c.) */
 #include "ledger/json.h"
-#include "ledger/nouns.h"
+#include "ledger/mail_nouns.h"
 #include "ledger/rows.h"
 
 #include <errno.h>
 
 #define SUBSCRIBER_COLUMNS                                                                                             \
-        "s.number, s.id, s.name, s.class, s.port25, s.language, s.email, s.phone, s.post, s.never_cut, s.created"
+        "s.number, s.id, s.name, s.class, s.port25, s.language, s.email, s.phone, s.post, s.never_cut, "               \
+        "s.created, " LIMITS_OF("s") SUSPENSION_OF("s")
 
 static enum strategy strategy_at(int64_t n)
 {
         return n >= 0 && n < STRATEGY_COUNT ? (enum strategy)n : STRATEGY_NONE;
+}
+
+struct mail_limits limits_of_row(struct statement *s)
+{
+        struct mail_limits l;
+        for (size_t i = 0; i < MAIL_LIMIT_COUNT; i++)
+                l.v[i] = db_get_int(s);
+        return l;
+}
+
+struct suspension suspension_of_row(struct statement *s, struct arena *a)
+{
+        struct suspension v = { .since = db_get_int(s) };
+        v.reason = db_get_text(s, a);
+        v.author = db_get_text(s, a);
+        return v;
 }
 
 static struct subscriber subscriber_of_row(struct statement *s, struct arena *a, int64_t *number)
@@ -27,6 +44,8 @@ static struct subscriber subscriber_of_row(struct statement *s, struct arena *a,
         v.post = db_get_text(s, a);
         v.never_cut = db_get_int(s);
         v.created = db_get_int(s);
+        v.limits = limits_of_row(s);
+        v.suspension = suspension_of_row(s, a);
         return v;
 }
 
@@ -304,6 +323,11 @@ int subscriber_changed(struct verb_call *c, struct slice id)
         return record_change(c, S("subscriber"), id);
 }
 
+static void print_subscriber(struct json *j, const char *key, const void *value)
+{
+        subscriber_json(j, key, value);
+}
+
 int subscriber_snapshot_json(struct verb_call *c, struct slice id, struct slice *ret)
 {
         struct subscriber v;
@@ -311,13 +335,7 @@ int subscriber_snapshot_json(struct verb_call *c, struct slice id, struct slice 
         int status = read_subscriber(c->ledger, c->arena, id, &v);
         if (status < 0)
                 return status == -ENOENT ? 0 : status;
-        autobuf text;
-        struct json j;
-        buf_init(&text, 16 << 20);
-        json_init_compact(&j, &text);
-        subscriber_json(&j, NULL, &v);
-        json_done(&j);
-        *ret = arena_dup(c->arena, buf_slice(&text));
+        *ret = record_json(c, print_subscriber, &v);
         return 0;
 }
 
@@ -392,7 +410,9 @@ int verb_subscriber_remove(struct verb_call *c)
                 status = lines_end(c, number, S("subscriber removed"));
         if (status == 0)
                 status = decisions_end(c, number, S("subscriber removed"));
-        if (status < 0)
+        if (status == 0)
+                status = mailboxes_remove(c, number, S("subscriber removed"));
+        if (status)
                 return status;
         struct statement *s = db_prepare(c->ledger, "UPDATE subscriber SET removed = max(?, created) WHERE number = ?");
         db_int(s, c->now);

@@ -202,18 +202,22 @@ static void import_lets_a_line_pass_from_one_to_another(void **state)
         autobuf report;
         buf_init(&report, 1 << 20);
         struct subscriber_change first[] = { row("1", 2, &a, 1), row("2", 3, &b, 1) };
-        assert_yes(t, client_subscriber_import(t->client, first, 2, false, &report));
+        assert_yes(t, client_subscriber_import(t->client, &(struct bulk_import){ .dry_run = false, .report = &report },
+                                               first, 2));
         struct subscriber_change swapped[] = { row("1", 2, &b, 1), row("2", 3, &a, 1) };
         buf_clear(&report);
-        assert_yes(t, client_subscriber_import(t->client, swapped, 2, true, &report));
+        assert_yes(t, client_subscriber_import(t->client, &(struct bulk_import){ .dry_run = true, .report = &report },
+                                               swapped, 2));
         assert_slice(read_one(t, "1").lines[0].value, "a");
         assert_non_null(strstr(buf_cstr(&report), "~ 1: - user:a, + user:b"));
         buf_clear(&report);
-        assert_yes(t, client_subscriber_import(t->client, swapped, 2, false, &report));
+        assert_yes(t, client_subscriber_import(t->client, &(struct bulk_import){ .dry_run = false, .report = &report },
+                                               swapped, 2));
         assert_slice(read_one(t, "1").lines[0].value, "b");
         int64_t before = last_change(t);
         buf_clear(&report);
-        assert_yes(t, client_subscriber_import(t->client, swapped, 2, false, &report));
+        assert_yes(t, client_subscriber_import(t->client, &(struct bulk_import){ .dry_run = false, .report = &report },
+                                               swapped, 2));
         assert_string_equal(buf_cstr(&report), "0 added, 0 changed, 2 unchanged\n");
         assert_int_equal(last_change(t), before);
 }
@@ -228,7 +232,10 @@ static void import_tells_all_and_does_nothing_by_halves(void **state)
         buf_init(&report, 1 << 20);
         struct subscriber_change rows[] = { row("1", 2, &a, 1), row("2", 3, &a, 1), row("3", 4, &wrong, 1),
                                             row("", 5, NULL, 0), row("1", 6, NULL, 0) };
-        assert_no(t, client_subscriber_import(t->client, rows, COUNT_OF(rows), false, &report), "4 errors");
+        assert_no(t,
+                  client_subscriber_import(t->client, &(struct bulk_import){ .dry_run = false, .report = &report },
+                                           rows, COUNT_OF(rows)),
+                  "4 errors");
         assert_non_null(strstr(buf_cstr(&report), "line 3: line user:a already belongs to subscriber 1"));
         assert_non_null(strstr(buf_cstr(&report), "line 4: "));
         assert_non_null(strstr(buf_cstr(&report), "line 5: id is empty"));
@@ -246,13 +253,15 @@ static void columns_that_are_missing_are_left_alone(void **state)
         struct subscriber_change c = {
                 .value = { .id = S("1"), .name = S("N") }, .name = true, .keep_lines = true, .keep_addresses = true
         };
-        assert_yes(t, client_subscriber_import(t->client, &c, 1, false, &report));
+        assert_yes(t, client_subscriber_import(t->client, &(struct bulk_import){ .dry_run = false, .report = &report },
+                                               &c, 1));
         struct subscriber s = read_one(t, "1");
         assert_slice(s.name, "N");
         assert_int_equal(s.n_lines, 2);
         assert_int_equal(s.n_leases, 1);
         c.keep_lines = c.keep_addresses = false;
-        assert_yes(t, client_subscriber_import(t->client, &c, 1, false, &report));
+        assert_yes(t, client_subscriber_import(t->client, &(struct bulk_import){ .dry_run = false, .report = &report },
+                                               &c, 1));
         s = read_one(t, "1");
         assert_int_equal(s.n_lines, 1); /* his static line, which carried the address */
         assert_int_equal(s.n_leases, 0);

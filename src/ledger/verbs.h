@@ -29,6 +29,14 @@
         X(31, exemption_remove)                                                                                        \
         X(32, quarantine_add)                                                                                          \
         X(33, quarantine_release)                                                                                      \
+        X(50, mailbox_put)                                                                                             \
+        X(51, mailbox_remove)                                                                                          \
+        X(52, mailbox_import)                                                                                          \
+        X(53, mail_suspend)                                                                                            \
+        X(54, alias_put)                                                                                               \
+        X(55, alias_remove)                                                                                            \
+        X(56, domain_put)                                                                                              \
+        X(57, domain_remove)                                                                                           \
         X(40, sightings_add)                                                                                           \
         X(41, suspicion_set)
 
@@ -65,4 +73,8 @@ struct record {
         const char *verb;
         struct slice key, why, before, after;
 };
+/* A value as it stands in the trail: one of the printers of ledger/json.h behind a void pointer. NULL gives nothing. */
+struct json;
+struct slice record_json(struct verb_call *c, void (*print)(struct json *, const char *, const void *),
+                         const void *value);
 int record_audit(struct verb_call *c, const struct record *r);

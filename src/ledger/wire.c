@@ -144,6 +144,96 @@ static struct prefix *get_prefixes(struct ipc_reader *r, struct arena *a, size_t
         return all;
 }
 
+void wire_put_texts(struct buf *b, const struct slice *all, size_t n)
+{
+        ipc_put_int(b, (int64_t)n);
+        for (size_t i = 0; i < n; i++)
+                ipc_put_text(b, all[i]);
+}
+
+struct slice *wire_get_texts(struct ipc_reader *r, struct arena *a, size_t *n)
+{
+        *n = ipc_count(r);
+        struct slice *all = arena_alloc(a, (*n + 1) * sizeof *all);
+        if (!all) {
+                r->bad = true;
+                *n = 0;
+        }
+        for (size_t i = 0; i < *n; i++)
+                all[i] = ipc_text(r);
+        return all;
+}
+
+/* Those that are said, as a mask, then their numbers. */
+static void put_limits(struct buf *b, const struct mail_limits *l, const bool *said)
+{
+        int64_t mask = 0;
+        for (size_t i = 0; i < MAIL_LIMIT_COUNT; i++)
+                mask |= (int64_t)said[i] << i;
+        ipc_put_int(b, mask);
+        for (size_t i = 0; i < MAIL_LIMIT_COUNT; i++)
+                if (said[i])
+                        ipc_put_int(b, l->v[i]);
+}
+
+static void get_limits(struct ipc_reader *r, struct mail_limits *l, bool *said)
+{
+        int64_t mask = ipc_int(r);
+        for (size_t i = 0; i < MAIL_LIMIT_COUNT; i++) {
+                said[i] = mask >> i & 1;
+                l->v[i] = said[i] ? ipc_int(r) : LIMIT_INHERIT;
+        }
+}
+
+void wire_put_mail_rules(struct buf *b, const struct mail_rules *rules)
+{
+        ipc_put_int(b, rules->reuse_after);
+        ipc_put_text(b, rules->network);
+}
+
+struct mail_rules wire_get_mail_rules(struct ipc_reader *r)
+{
+        struct mail_rules rules = { .reuse_after = ipc_int(r) };
+        rules.network = ipc_text(r);
+        r->bad = r->bad || rules.reuse_after < 0 || rules.reuse_after > 36525 * DAY;
+        return rules;
+}
+
+void wire_put_mailbox_change(struct buf *b, const struct mailbox_change *c)
+{
+        const struct mailbox *v = &c->value;
+        const bool bits[] = { c->name, c->principal, c->forwards, c->keep, c->suspension, v->principal, v->keep };
+        int64_t mask = 0;
+        for (size_t i = 0; i < COUNT_OF(bits); i++)
+                mask |= (int64_t)bits[i] << i;
+        ipc_put_text(b, v->address);
+        ipc_put_text(b, v->subscriber);
+        ipc_put_text(b, v->name);
+        ipc_put_text(b, v->suspension.reason);
+        ipc_put_int(b, mask);
+        ipc_put_int(b, c->row);
+        wire_put_texts(b, v->forwards, v->n_forwards);
+        put_limits(b, &v->limits, c->limits);
+}
+
+struct mailbox_change wire_get_mailbox_change(struct ipc_reader *r, struct arena *a)
+{
+        struct mailbox_change c = { .row = 0 };
+        struct mailbox *v = &c.value;
+        bool *const bits[] = { &c.name, &c.principal, &c.forwards, &c.keep, &c.suspension, &v->principal, &v->keep };
+        v->address = ipc_text(r);
+        v->subscriber = ipc_text(r);
+        v->name = ipc_text(r);
+        v->suspension.reason = ipc_text(r);
+        int64_t mask = ipc_int(r);
+        for (size_t i = 0; i < COUNT_OF(bits); i++)
+                *bits[i] = mask >> i & 1;
+        c.row = ipc_int(r);
+        v->forwards = wire_get_texts(r, a, &v->n_forwards);
+        get_limits(r, &v->limits, c.limits);
+        return c;
+}
+
 /* The switches as bits of one number, in this order. */
 static int64_t mask_of(const struct subscriber_change *c)
 {
@@ -173,6 +263,7 @@ void wire_put_subscriber_change(struct buf *b, const struct subscriber_change *c
         ipc_put_int(b, v->port25);
         ipc_put_int(b, mask_of(c));
         ipc_put_int(b, c->row);
+        put_limits(b, &v->limits, c->limits);
         put_lines(b, c->add_lines, c->n_add_lines);
         put_lines(b, c->drop_lines, c->n_drop_lines);
         put_prefixes(b, c->add_addresses, c->n_add_addresses);
@@ -194,6 +285,7 @@ struct subscriber_change wire_get_subscriber_change(struct ipc_reader *r, struct
         c.value.port25 = (enum strategy)port25;
         set_mask(&c, ipc_int(r));
         c.row = ipc_int(r);
+        get_limits(r, &c.value.limits, c.limits);
         c.add_lines = get_lines(r, a, &c.n_add_lines);
         c.drop_lines = get_lines(r, a, &c.n_drop_lines);
         c.add_addresses = get_prefixes(r, a, &c.n_add_addresses);

@@ -162,6 +162,21 @@ static void build_servers(struct builder *b)
         p->n_servers = b->draft->server.n;
 }
 
+static void take_limits(const struct number *from, struct mail_limits *to, struct place *places)
+{
+        for (size_t i = 0; i < MAIL_LIMIT_COUNT; i++) {
+                to->v[i] = from[i].value;
+                places[i] = from[i].place;
+        }
+}
+
+static void build_mail(struct builder *b)
+{
+        const struct draft_mail *m = b->draft->mail.v;
+        b->p->mail = (struct policy_mail){ .place = m->head.place, .reuse_after = m->reuse_after.value };
+        take_limits(m->limits, &b->p->mail.limits, b->p->mail.limit_places);
+}
+
 static void build_classes(struct builder *b)
 {
         struct policy *p = b->p;
@@ -173,6 +188,10 @@ static void build_classes(struct builder *b)
                                              .name = keep(b, c->head.name),
                                              .port25 = (enum strategy)c->port25.value,
                                              .told_first = c->promise.place.line && c->promise.value == 0 };
+                take_limits(c->limits, &to->limits, to->limit_places);
+                for (size_t i = 0; i < MAIL_LIMIT_COUNT; i++)
+                        if (!c->limits[i].place.line)
+                                to->limits.v[i] = LIMIT_INHERIT;
                 claim_name(b->d, "class", to->name, &to->place, &p->class_names);
                 to++;
         }
@@ -501,5 +520,6 @@ void policy_build(const struct draft *draft, struct diags *d, struct policy *p)
         build_exemptions(&b);
         build_never_cut(&b);
         build_rules(&b);
+        build_mail(&b);
         build_gate(&b);
 }

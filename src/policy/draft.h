@@ -86,6 +86,7 @@ struct draft_server {
 struct draft_class {
         struct head head;
         struct number port25, promise;
+        struct number limits[MAIL_LIMIT_COUNT];
 };
 
 struct draft_pool {
@@ -149,6 +150,12 @@ struct draft_quarantine {
         struct prefixes reach;
 };
 
+struct draft_mail {
+        struct head head;
+        struct number reuse_after;
+        struct number limits[MAIL_LIMIT_COUNT];
+};
+
 struct draft_gate {
         struct head head;
         struct mark mark;
@@ -165,7 +172,7 @@ struct blocks {
 struct draft {
         struct arena *arena;
         struct blocks network, server, class, pool, cgnat, feed, wave, exempt, never_cut, tunnels, suspicion,
-            quarantine, gate;
+            quarantine, mail, gate;
         bool unknown_blocks; /* what seems missing may be misspelt */
 };
 

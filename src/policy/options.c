@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "policy/options.h"
+#include "base/size.h"
+#include "policy/limits.h"
 
 #define CHOICE_NAME(id, name) name,
 static const char *const strategies[] = { STRATEGIES(CHOICE_NAME) NULL };
@@ -32,12 +34,32 @@ static const struct option server_options[] = {
         { "name", OPTION_HOST_NAME, .help = "Its name in the DNS.", AT(server, host_name) },
 };
 
+#define LIMIT_ROW(kind, word, id, fall, text)                                                                          \
+        {                                                                                                              \
+                word, OPTION_LIMIT, .high = LIMIT_COUNT_MOST, .fallback = fall, AT(kind, limits[MAIL_LIMIT_##id]),     \
+                                    .help = text                                                                       \
+        }
+/* The same words in a class and in `mail`; in a class there is no default: what is not written is inherited. */
+#define LIMIT_ROWS(kind, fall, whose)                                                                                  \
+        { "quota",                                                                                                     \
+          OPTION_SIZE,                                                                                                 \
+          .low = MAIL_QUOTA_LEAST,                                                                                     \
+          .high = SIZE_BYTES_MOST,                                                                                     \
+          .fallback = fall,                                                                                            \
+          AT(kind, limits[MAIL_LIMIT_QUOTA]),                                                                          \
+          .help = "How much mail a mailbox" whose " may hold." },                                                      \
+            LIMIT_ROW(kind, "messages-hour", MESSAGES_HOUR, fall, "Messages it may send in an hour."),                 \
+            LIMIT_ROW(kind, "messages-day", MESSAGES_DAY, fall, "Messages it may send in a day."),                     \
+            LIMIT_ROW(kind, "recipients-hour", RECIPIENTS_HOUR, fall, "Recipients it may send to in an hour."),        \
+            LIMIT_ROW(kind, "recipients-day", RECIPIENTS_DAY, fall, "Recipients it may send to in a day.")
+
 static const struct option class_options[] = {
         { "port25", OPTION_CHOICE, .choices = strategies, .required = true, AT(class, port25),
           .help = "Strategy for its customers where no pool and no wave says otherwise." },
         { "promise", OPTION_CHOICE, .choices = promises, AT(class, promise),
           .help =
               "told-first: nothing is taken from a customer of this class before a person noted that he was told." },
+        LIMIT_ROWS(class, NULL, " of this class"),
 };
 
 static const struct option pool_options[] = {
@@ -133,6 +155,12 @@ static const struct option quarantine_options[] = {
         { "reach", OPTION_PREFIXES, .help = "What a captive customer may still reach.", AT(quarantine, reach) },
 };
 
+static const struct option mail_options[] = {
+        { "reuse-after", OPTION_DURATION, .low = SECOND, .high = 36525 * DAY, .fallback = "180d", AT(mail, reuse_after),
+          .help = "How long the address of a mailbox or alias that was removed is given to nobody else." },
+        LIMIT_ROWS(mail, "none", ""),
+};
+
 static const struct option gate_options[] = {
         { "mark", OPTION_MARK, .fallback = "0x2500/0xff00", AT(gate, mark),
           .help = "Packet mark of the gate and the bits it may use. The mark with the lowest of these bits toggled is "
@@ -198,6 +226,8 @@ static const struct block blocks[] = {
               "Whether port 25 inside tunnels is refused to customers whose port 25 is not open."),
         BLOCK("suspicion", suspicion, NAMING_NONE, true, "What sightings weigh, and how it fades."),
         BLOCK("quarantine", quarantine, NAMING_NONE, true, "When a rule quarantines. Without this block none does."),
+        BLOCK("mail", mail, NAMING_NONE, true,
+              "Rules of mailboxes, and their limits where neither mailbox, subscriber nor his class says otherwise."),
         BLOCK("gate", gate, NAMING_NONE, true, "What the gate may use of the kernel."),
 };
 

@@ -26,6 +26,8 @@ enum option_type {
         OPTION_CHOICE,        /* struct number: index in choices */
         OPTION_NUMBER,        /* struct number in low..high */
         OPTION_DURATION,      /* struct number in low..high microseconds */
+        OPTION_SIZE,          /* struct number in low..high bytes, or none (LIMIT_NONE) */
+        OPTION_LIMIT,         /* struct number in low..high, or none (LIMIT_NONE) */
         OPTION_POINTS,        /* struct real in low..high */
         OPTION_PORTS,         /* struct range */
         OPTION_MARK,          /* struct mark */

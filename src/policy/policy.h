@@ -32,6 +32,16 @@ bool strategy_restricts(enum strategy s);
 const char *level_name(enum level l);
 enum level level_of(struct slice name);
 
+/* What a mailbox may use up (policy/limits.h). */
+#define MAIL_LIMITS(X) X(QUOTA) X(MESSAGES_HOUR) X(MESSAGES_DAY) X(RECIPIENTS_HOUR) X(RECIPIENTS_DAY)
+#define MAIL_LIMIT_ENUM(id) MAIL_LIMIT_##id,
+enum mail_limit { MAIL_LIMITS(MAIL_LIMIT_ENUM) MAIL_LIMIT_COUNT };
+enum { LIMIT_NONE = -1, LIMIT_INHERIT = -2 };
+#define MAIL_QUOTA_LEAST (INT64_C(1) << 20)
+struct mail_limits {
+        int64_t v[MAIL_LIMIT_COUNT]; /* a number, LIMIT_NONE or LIMIT_INHERIT */
+};
+
 struct policy_network {
         struct place place;
         struct slice name, domain, timezone, language, abuse;
@@ -52,6 +62,8 @@ struct policy_class {
         struct slice name;
         enum strategy port25;
         bool told_first; /* promise told-first */
+        struct mail_limits limits;
+        struct place limit_places[MAIL_LIMIT_COUNT];
 };
 
 struct policy_pool {
@@ -138,6 +150,13 @@ struct policy_quarantine {
         size_t n_reach;
 };
 
+struct policy_mail {
+        struct place place;
+        int64_t reuse_after;       /* how long a removed address is given to nobody else */
+        struct mail_limits limits; /* never LIMIT_INHERIT: this is the end of the chain */
+        struct place limit_places[MAIL_LIMIT_COUNT];
+};
+
 enum edge_where { EDGE_LOCAL, EDGE_ROUTE, EDGE_DNAT };
 
 struct policy_gate {
@@ -170,6 +189,7 @@ struct policy {
         struct policy_tunnels tunnels;
         struct policy_suspicion suspicion;
         struct policy_quarantine quarantine;
+        struct policy_mail mail;
         struct policy_gate gate;
         struct map class_names, pool_names, wave_names; /* for policy_find_*() */
 };

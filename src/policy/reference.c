@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* The option tables as text: for the terminal and for the manual page. */
 #include "policy/options.h"
+#include "base/size.h"
 
 enum { TEXT_WIDTH = 66 };
 
@@ -20,6 +21,8 @@ static const char *const syntaxes[OPTION_TYPE_COUNT] = {
         [OPTION_POOL_PREFIXES] = "PREFIX [delegated LENGTH][, ...]",
         [OPTION_NUMBER] = "NUMBER",
         [OPTION_DURATION] = "DURATION",
+        [OPTION_SIZE] = "SIZE | none",
+        [OPTION_LIMIT] = "NUMBER | none",
         [OPTION_POINTS] = "POINTS",
         [OPTION_PORTS] = "LOW-HIGH",
         [OPTION_MARK] = "MARK/MASK",
@@ -39,7 +42,9 @@ void option_print_values(const struct option *o, struct buf *out)
 static void add_bounds(const struct option *o, struct buf *out)
 {
         char low[TIME_TEXT_MAX], high[TIME_TEXT_MAX];
-        if (o->type == OPTION_NUMBER || o->type == OPTION_POINTS)
+        if (o->type == OPTION_SIZE)
+                buf_addf(out, " From %s to %s.", size_print(o->low, low), size_print(o->high, high));
+        else if (o->type == OPTION_NUMBER || o->type == OPTION_POINTS || o->type == OPTION_LIMIT)
                 buf_addf(out, " From %lld to %lld.", (long long)o->low, (long long)o->high);
         else if (o->type == OPTION_DURATION)
                 buf_addf(out, " From %s to %s.", duration_print(o->low, low), duration_print(o->high, high));

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "policy/values.h"
+#include "base/size.h"
 
 static const struct place nowhere = { 0 };
 
@@ -304,6 +305,32 @@ static bool parse_duration(struct values *v, const struct option *o, struct toke
         return true;
 }
 
+static bool parse_size(struct values *v, const struct option *o, struct token t, void *ret)
+{
+        int64_t bytes = LIMIT_NONE;
+        char low[SIZE_TEXT_MAX], high[SIZE_TEXT_MAX];
+        if (!slice_eq(t.text, S("none")) && (!size_parse(t.text, &bytes) || bytes < o->low || bytes > o->high)) {
+                diag_error(v->d, t.place, "%s is a size such as 500M or 2G, from %s to %s, or none", o->name,
+                           size_print(o->low, low), size_print(o->high, high));
+                return false;
+        }
+        *(struct number *)ret = (struct number){ .place = t.place, .value = bytes };
+        return true;
+}
+
+static bool parse_limit(struct values *v, const struct option *o, struct token t, void *ret)
+{
+        uint64_t n = 0;
+        bool none = slice_eq(t.text, S("none"));
+        if (!none && (!slice_u64(t.text, (uint64_t)o->high, &n) || (int64_t)n < o->low)) {
+                diag_error(v->d, t.place, "%s is a number from %lld to %lld, or none", o->name, (long long)o->low,
+                           (long long)o->high);
+                return false;
+        }
+        *(struct number *)ret = (struct number){ .place = t.place, .value = none ? LIMIT_NONE : (int64_t)n };
+        return true;
+}
+
 /* Decimal, with up to six places behind the point. */
 static bool points_parse(struct slice s, double *ret)
 {
@@ -440,6 +467,8 @@ bool value_parse(struct values *v, const struct option *o, struct token t, void 
                 [OPTION_CHOICE] = parse_choice,
                 [OPTION_NUMBER] = parse_number,
                 [OPTION_DURATION] = parse_duration,
+                [OPTION_SIZE] = parse_size,
+                [OPTION_LIMIT] = parse_limit,
                 [OPTION_POINTS] = parse_points,
                 [OPTION_PORTS] = parse_ports,
                 [OPTION_MARK] = parse_mark,
