@@ -58,30 +58,6 @@ static const struct attribute *find_attribute(struct slice name)
         return NULL;
 }
 
-static bool is_octal(char c)
-{
-        return c >= '0' && c <= '7';
-}
-
-/* What stands between quotes: \" \\ \r \n \t and three octal digits for all that is not printable. */
-static struct slice unescape(struct slice s, struct arena *a)
-{
-        char *out = arena_alloc(a, s.n + 1);
-        size_t n = 0;
-        for (size_t i = 0; out && i < s.n; i++) {
-                char c = s.p[i];
-                if (c == '\\' && i + 3 < s.n && is_octal(s.p[i + 1]) && is_octal(s.p[i + 2]) && is_octal(s.p[i + 3])) {
-                        c = (char)((s.p[i + 1] - '0') * 64 + (s.p[i + 2] - '0') * 8 + (s.p[i + 3] - '0'));
-                        i += 3;
-                } else if (c == '\\' && i + 1 < s.n) {
-                        c = s.p[++i];
-                        c = c == 'n' ? '\n' : c == 'r' ? '\r' : c == 't' ? '\t' : c;
-                }
-                out[n++] = c;
-        }
-        return (struct slice){ out, n };
-}
-
 /* false where quotes are not closed. */
 static bool take_text(struct slice value, struct arena *a, struct slice *ret)
 {
@@ -94,7 +70,7 @@ static bool take_text(struct slice value, struct arena *a, struct slice *ret)
         if (value.n < 2 || value.p[value.n - 1] != quote)
                 return false;
         struct slice inside = { value.p + 1, value.n - 2 };
-        *ret = slice_find(inside, '\\') < inside.n ? unescape(inside, a) : inside;
+        *ret = slice_find(inside, '\\') < inside.n ? raw_unescape(inside, a) : inside;
         return true;
 }
 

@@ -98,6 +98,29 @@ bool raw_from_hex(struct slice text, struct arena *a, struct slice *ret)
         return true;
 }
 
+static bool is_octal(char c)
+{
+        return c >= '0' && c <= '7';
+}
+
+struct slice raw_unescape(struct slice s, struct arena *a)
+{
+        char *out = arena_alloc(a, s.n + 1);
+        size_t n = 0;
+        for (size_t i = 0; out && i < s.n; i++) {
+                char c = s.p[i];
+                if (c == '\\' && i + 3 < s.n && is_octal(s.p[i + 1]) && is_octal(s.p[i + 2]) && is_octal(s.p[i + 3])) {
+                        c = (char)((s.p[i + 1] - '0') * 64 + (s.p[i + 2] - '0') * 8 + (s.p[i + 3] - '0'));
+                        i += 3;
+                } else if (c == '\\' && i + 1 < s.n) {
+                        c = s.p[++i];
+                        c = c == 'n' ? '\n' : c == 'r' ? '\r' : c == 't' ? '\t' : c;
+                }
+                out[n++] = c;
+        }
+        return (struct slice){ out, n };
+}
+
 struct slice raw_to_hex(struct slice bytes, struct arena *a)
 {
         static const char digits[] = "0123456789abcdef";

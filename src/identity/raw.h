@@ -15,6 +15,8 @@
 struct slice raw_text(struct slice bytes, struct arena *a);
 /* "0x4f4c54", "4F4C54", "4f:4c:54", "0:1:3:e9": the bytes. false where it is none of these. */
 bool raw_from_hex(struct slice text, struct arena *a, struct slice *ret);
+/* What stands between quotes in a detail or lease file: \" \\ \r \n \t, and three octal digits for what is not printable. */
+struct slice raw_unescape(struct slice s, struct arena *a);
 /* The bytes as "4f:4c:54". */
 struct slice raw_to_hex(struct slice bytes, struct arena *a);
 /* A number of `n` bytes, at most four, in network order. */

@@ -134,7 +134,8 @@ static void framed(struct reader *r, const struct framed *f)
                 reader_wrong(r, f->line, "quotes are opened here and never closed");
         if (f->too_long || f->unclosed)
                 return;
-        struct record rec = { f->text, f->line, f->whole };
+        bool marked = f->line == 1 && slice_starts(f->text, S("\xef\xbb\xbf"));
+        struct record rec = { slice_from(f->text, marked ? 3 : 0), f->line, f->whole };
         if (slice_trim(rec.text).n == 0)
                 return;
         r->row->record(r, &rec);
@@ -155,6 +156,11 @@ void reader_feed(struct reader *r, struct slice bytes)
                 bytes = slice_from(bytes, frames_feed(&r->frames, bytes));
                 read_frames(r, false);
         }
+}
+
+void reader_appended(struct reader *r, int64_t now)
+{
+        r->appended = now;
 }
 
 void reader_end(struct reader *r)

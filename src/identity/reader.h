@@ -46,6 +46,9 @@ void reader_free(struct reader *r);
 void reader_free_(struct reader **r);
 #define autoreader CLEANUP(reader_free_) struct reader
 void reader_feed(struct reader *r, struct slice bytes);
+/* All that was in a followed file has been fed; what is fed next was written at `now`. For records that do not say their time (a release, in
+ * Kea's file). */
+void reader_appended(struct reader *r, int64_t now);
 /* Nothing more is coming: an unfinished record is wrong ("truncated"). */
 void reader_end(struct reader *r);
 /* Where reading may begin again: the offset and line behind the last whole record. A reader for the rest of a file starts with them; formats

@@ -40,7 +40,8 @@ struct reader {
         char separator;
         struct clock clock;
         bool zone_warned, heading_told;
-        uint64_t record_line;
+        int64_t newest;   /* instant that the records told so far, where a format needs it */
+        int64_t appended; /* when what is fed now was written; 0: not known */
         char evidence[300];
         size_t evidence_name;
         struct {

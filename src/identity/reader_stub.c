@@ -7,9 +7,6 @@
         {                                                                                                              \
                 reader_wrong(r, rec->line, "this format cannot be read yet");                                          \
         }
-STUB(isc_record)
-STUB(kea4_record)
-STUB(kea6_record)
 STUB(leases_csv_record)
 STUB(blocks_csv_record)
 STUB(blocks_junos_record)
