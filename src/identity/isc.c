@@ -114,7 +114,7 @@ static bool word_is(const struct statement *s, size_t i, const char *word)
 /* "4 2026/11/22 09:52:18", "epoch 1795341138", "never" */
 static bool take_date(const struct statement *s, int64_t *ret)
 {
-        struct fields f;
+        struct fields f = { 0 };
         struct slice day = s->words[2], time = s->words[3];
         uint64_t seconds;
         if (word_is(s, 1, "never")) {
