@@ -80,6 +80,7 @@ class Door:
                         "route add default via 10.0.1.1", "route add default via fd00:1::1",
                         *(f"addr add {place.on(family)}/{'32' if family == 'v4' else '128'} dev lo"
                           for place in (OUTSIDE, MX, REACH) for family in FAMILIES))
+        self.outside.v4 = "10.0.1.2"
         both = lambda *places: [place.on(family) for place in places for family in FAMILIES]  # noqa: E731
         Listener(self.outside, 25, addresses=both(OUTSIDE, MX, REACH))
         for port in (465, 587):

@@ -245,7 +245,8 @@ def test_source_port_25_is_no_way_around(gate, lab, family):
     """The segment is read as one to port 25 before it is read as one from port 25."""
     gate.apply(home1="block")
     for sport in (25, 465, 587):
-        assert not gets_out(lab, lab.home1, syn(lab.home1.on(family), lab.mx_org.on(family), sport=sport))
+        for flags in ("S", "A", "SA", "F"):
+            assert not gets_out(lab, lab.home1, syn(lab.home1.on(family), lab.mx_org.on(family), sport=sport, flags=flags))
 
 
 @both_families

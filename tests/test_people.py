@@ -5,7 +5,10 @@ import time
 import pytest
 from control import (FAMILIES, HOME, MX, NEAR, OUTSIDE, REACH, by_ledger, door, duties, elements, end_trial,  # noqa: F401
                      kill, markers, policy, stamp, table)
-from lab import wait_for
+from lab import Capture, missing, wait_for
+
+if not missing("scapy"):
+    from lab.packets import send, syn
 
 MORE = """
 class plus { port25 observe }
@@ -211,6 +214,22 @@ def test_a_quarantine_takes_what_its_level_says_and_a_release_gives_it_back(door
     meet(door, "open", *ANAS)
     assert {source: tries(door, source) for source in ANAS} == dict.fromkeys(ANAS, REFUSED[None])
     assert "captive_refuse" not in table(door.router)
+
+
+@pytest.mark.needs("scapy")
+def test_source_port_25_is_no_way_out_of_a_quarantine(door, gate):
+    """What comes from port 25 leaves the gate early; who calls from there himself does not. Ports between 465 and 587 are nobody's business."""
+    subscriber(gate, "ana", *ANA, port25="open")
+    quarantine(gate, "ana", "submission")
+    meet(door, "block", *ANAS)
+    for source in ANAS:
+        there = OUTSIDE.on("v6" if ":" in source else "v4")
+        for dport, flags in ((25, "S"), (25, "A"), (465, "S"), (587, "S"), (587, "A")):
+            with Capture(door.outside) as seen:
+                assert not seen.passed(send(door.home, syn(source, there, dport, sport=25, flags=flags)), door.home), (dport, flags)
+        for dport in (466, 500, 586):
+            with Capture(door.outside) as seen:
+                assert seen.passed(send(door.home, syn(source, there, dport)), door.home), dport
 
 
 def test_the_strictest_level_holds_and_a_quarantine_beats_an_exemption(door, gate):

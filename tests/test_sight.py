@@ -202,7 +202,8 @@ def test_sketches_merge_over_a_restart(watch, lab):
         watch.sit()
     assert sum(watch.sums().values()) == 6
     (row,) = watch.impact()["subscribers"]
-    assert row["attempts"] == 6 and row["hosts"] == 3
+    assert row["attempts"] == 6
+    assert row["hosts"] in (2, 3)       # of 256 registers, two of three hosts may share one; under two keys it would be six
 
 
 def test_a_group_that_is_taken_is_said(watch):
