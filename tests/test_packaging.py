@@ -54,7 +54,7 @@ def test_users_and_folder(tmp_path):
             pytest.skip("needs root: folders of other users")
         assert done.returncode == 0, done.stderr
     folder = (tmp_path / "var" / "lib" / "porteiro").stat()
-    assert oct(folder.st_mode) == "0o41770"
+    assert oct(folder.st_mode) == "0o41771"
     assert re.search(rf"^porteiro-keeper:x:{folder.st_uid}:{folder.st_gid}:", (tmp_path / "etc" / "passwd").read_text(), re.M)
 
 

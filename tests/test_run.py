@@ -140,7 +140,7 @@ def test_each_duty_becomes_its_own_user(reachable, tmp_path):
         box.run("quarantine", "add", "1", "--level", "mail", "--for", "1h", "--reason", "test")
         until("the quarantine", lambda: "198.51.100.1 " in box.host.nft("list", "set", "inet", "porteiro", "mail4_32_a"))
     folder = box.state.stat()
-    assert (oct(folder.st_mode), folder.st_uid, folder.st_gid) == ("0o41770", 61901, 61900)
+    assert (oct(folder.st_mode), folder.st_uid, folder.st_gid) == ("0o41771", 61901, 61900)
     owners = {path.name: path.stat().st_uid for path in box.state.iterdir()}
     assert owners["ledger.db"] == 61901 and owners["last-good.nft"] == 61902 and owners["run.lock"] == 0
     assert (box.state / "ledger.db").stat().st_mode & 0o7 == 0

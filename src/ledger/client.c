@@ -377,6 +377,60 @@ int client_told(struct client *c, struct slice subscriber, struct slice by, int6
         return call(c);
 }
 
+int client_password_set(struct client *c, struct slice address, struct slice hash)
+{
+        struct buf *b = begin(c, VERB_password_set);
+        ipc_put_text(b, address);
+        ipc_put_text(b, hash);
+        return call(c);
+}
+
+int client_password_rehash(struct client *c, int64_t mailbox, struct slice former, struct slice hash)
+{
+        struct buf *b = begin(c, VERB_password_rehash);
+        ipc_put_int(b, mailbox);
+        ipc_put_text(b, former);
+        ipc_put_text(b, hash);
+        return call(c);
+}
+
+int client_password_import(struct client *c, struct bulk_import *im, const struct password_row *all, size_t n)
+{
+        struct buf *b = begin(c, VERB_password_import);
+        put_import(b, im);
+        ipc_put_int(b, (int64_t)n);
+        for (size_t i = 0; i < n; i++) {
+                ipc_put_text(b, all[i].address);
+                ipc_put_text(b, all[i].hash);
+                ipc_put_int(b, all[i].row);
+        }
+        return call_import(c, im);
+}
+
+int client_app_password_add(struct client *c, struct slice address, struct slice label, struct slice digest,
+                            int64_t *ret_id)
+{
+        struct buf *b = begin(c, VERB_app_password_add);
+        ipc_put_text(b, address);
+        ipc_put_text(b, label);
+        ipc_put_text(b, digest);
+        return call_number(c, ret_id);
+}
+
+int client_app_password_remove(struct client *c, struct slice address, int64_t id)
+{
+        struct buf *b = begin(c, VERB_app_password_remove);
+        ipc_put_text(b, address);
+        ipc_put_int(b, id);
+        return call(c);
+}
+
+int client_app_password_used(struct client *c, int64_t id)
+{
+        ipc_put_int(begin(c, VERB_app_password_used), id);
+        return call(c);
+}
+
 int client_lease_add(struct client *c, const struct lease *lease)
 {
         wire_put_lease(begin(c, VERB_lease_add), lease);

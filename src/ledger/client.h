@@ -91,6 +91,22 @@ int client_alias_remove(struct client *c, struct slice address, struct slice why
 int client_domain(struct client *c, struct slice name, bool add, struct slice roles, const struct slice *catch_all);
 int client_domain_remove(struct client *c, struct slice name, struct slice why);
 
+/* --- passwords (ledger/secrets.h). A hash may be of any scheme that is known; it is never the password. --- */
+
+int client_password_set(struct client *c, struct slice address, struct slice hash);
+/* Only while `former` is what is stored. */
+int client_password_rehash(struct client *c, int64_t mailbox, struct slice former, struct slice hash);
+struct password_row {
+        struct slice address, hash;
+        int64_t row; /* its line in the file; 0: none */
+};
+int client_password_import(struct client *c, struct bulk_import *im, const struct password_row *all, size_t n);
+/* digest: of auth/password.h. */
+int client_app_password_add(struct client *c, struct slice address, struct slice label, struct slice digest,
+                            int64_t *ret_id);
+int client_app_password_remove(struct client *c, struct slice address, int64_t id);
+int client_app_password_used(struct client *c, int64_t id);
+
 int client_lease_add(struct client *c, const struct lease *lease);
 int client_lease_end(struct client *c, const struct prefix *prefix, const struct line *line, int64_t at,
                      struct slice why);

@@ -97,8 +97,10 @@ static int fail_with(struct ledger *l, int rc)
 
 static int count_pages(void *arg, sqlite3 *db, const char *name, int pages)
 {
+        struct ledger *l = arg;
         (void)db, (void)name;
-        ((struct ledger *)arg)->wal_pages = pages;
+        if (pages > l->wal_pages) /* the longest log of the files attached */
+                l->wal_pages = pages;
         return SQLITE_OK;
 }
 

@@ -4,6 +4,7 @@
 #include "ledger/bulk.h"
 #include "ledger/json.h"
 #include "ledger/rows.h"
+#include "ledger/secrets_store.h"
 #include "ledger/wire.h"
 
 #include <errno.h>
@@ -293,6 +294,8 @@ static int remove_one(struct verb_call *c, const struct mailbox *m, struct slice
         db_int(s, c->now);
         db_int(s, m->number);
         int status = db_run(s);
+        if (status == 0)
+                status = secrets_forget(c, m->number);
         if (status == 0)
                 status = record(c, "mailbox remove", why, m, NULL);
         if (status == 0)

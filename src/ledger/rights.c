@@ -11,6 +11,7 @@ static const struct {
         { "porteiro-gate", { VERB_generation_loaded, VERB_generation_rollback, VERB_listen } },
         { "porteiro-judge", { VERB_quarantine_add, VERB_suspicion_set, VERB_listen } },
         { "porteiro-sight", { VERB_sightings_add } },
+        { "porteiro-auth", { VERB_password_rehash, VERB_app_password_used } },
 };
 
 void rights_init(struct rights *r)

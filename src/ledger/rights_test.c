@@ -7,8 +7,8 @@
 
 #include <cmocka.h>
 
-/* As if the users of the duties were there: gate 101, judge 102, sight 103. */
-static const struct rights rights = { .users = { { true, 101 }, { true, 102 }, { true, 103 } } };
+/* As if the users of the duties were there: gate 101, judge 102, sight 103, auth 104. */
+static const struct rights rights = { .users = { { true, 101 }, { true, 102 }, { true, 103 }, { true, 104 } } };
 
 static const struct {
         uid_t uid;
@@ -29,6 +29,16 @@ static const struct {
         { 103, VERB_listen, false },
         { 103, VERB_quarantine_add, false },
         { 103, VERB_subscriber_import, false },
+        { 101, VERB_password_set, false },
+        { 103, VERB_password_rehash, false },
+        { 103, VERB_app_password_add, false },
+        { 104, VERB_password_rehash, true },
+        { 104, VERB_app_password_used, true },
+        { 104, VERB_password_set, false },
+        { 104, VERB_password_import, false },
+        { 104, VERB_app_password_add, false },
+        { 104, VERB_mailbox_remove, false },
+        { 0, VERB_password_set, true },
         { 0, VERB_generation_add, true },
         { 1000, VERB_quarantine_release, true },
         { 103, 9999, false },

@@ -5,10 +5,10 @@
  * A subscriber's id is the ISP's own and may come again after a removal: everything hangs on `number`, so the history of the former
  * holder of an id is never the new one's.
  *
- * Separate secrets: nothing secret stands here. Every reader of the ledger's group sees all of ledger.db. Password hashes
- * will live in secrets.db, a file of its own with its own schema version, which only the keeper and the password checkers may open;
- * it is made by the first verb that has one to store. */
+ * Separate secrets: nothing secret stands here. Every reader of the ledger's group sees all of ledger.db. Password hashes live in
+ * secrets.db, a file of its own with its own schema version, which only the keeper and the password checkers may open. */
 #include "ledger/schema.h"
+#include "ledger/secrets_store.h"
 
 #include <errno.h>
 
@@ -172,6 +172,17 @@ static const char mail[] =
     "  key TEXT PRIMARY KEY, verb TEXT NOT NULL, hash TEXT NOT NULL, at INTEGER NOT NULL, author TEXT NOT NULL,"
     "  report TEXT NOT NULL) STRICT;";
 
+/* What may be known of passwords; the hashes are in secrets.db (ledger/secrets.h). */
+static const char passwords[] =
+    "CREATE TABLE credential("
+    "  mailbox INTEGER PRIMARY KEY REFERENCES mailbox(number), scheme TEXT NOT NULL, set_at INTEGER NOT NULL) STRICT;"
+    "CREATE TABLE application("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, mailbox INTEGER NOT NULL REFERENCES mailbox(number), label TEXT NOT NULL,"
+    "  created INTEGER NOT NULL, used INTEGER NOT NULL, removed INTEGER NOT NULL DEFAULT " NEVER ") STRICT;"
+    "CREATE INDEX application_of ON application(mailbox) WHERE removed = " NEVER ";"
+    "CREATE TABLE secrets_turn(n INTEGER NOT NULL) STRICT;"
+    "INSERT INTO secrets_turn VALUES(0);";
+
 /* Step i makes version i + 1 of version i. A released step is never changed. */
 static const struct migration {
         const char *script, *mark;
@@ -179,6 +190,7 @@ static const struct migration {
         { first, "PRAGMA user_version = 1" },
         { leases, "PRAGMA user_version = 2" },
         { mail, "PRAGMA user_version = 3" },
+        { passwords, "PRAGMA user_version = 4" },
 };
 
 _Static_assert(COUNT_OF(migrations) == LEDGER_SCHEMA, "one step for each version");
@@ -251,6 +263,8 @@ int ledger_open_memory(struct ledger **ret)
         int status = db_open(":memory:", DB_MEMORY, &l);
         if (status == 0)
                 status = schema_migrate(l);
+        if (status == 0)
+                status = secrets_attach(l, NULL);
         if (status < 0) {
                 ledger_close(l);
                 return status;

@@ -37,6 +37,12 @@
         X(55, alias_remove)                                                                                            \
         X(56, domain_put)                                                                                              \
         X(57, domain_remove)                                                                                           \
+        X(60, password_set)                                                                                            \
+        X(61, password_rehash)                                                                                         \
+        X(62, password_import)                                                                                         \
+        X(63, app_password_add)                                                                                        \
+        X(64, app_password_remove)                                                                                     \
+        X(65, app_password_used)                                                                                       \
         X(40, sightings_add)                                                                                           \
         X(41, suspicion_set)
 

@@ -3,6 +3,7 @@
 #include "base/file.h"
 #include "base/time.h"
 #include "ledger/schema.h"
+#include "ledger/secrets_store.h"
 #include "ledger/verbs.h"
 
 #include <errno.h>
@@ -92,6 +93,7 @@ static int take_lock(const char *path, int *ret, struct buf *why)
 static int open_database(const char *dir, struct writer *w, struct buf *why)
 {
         char path[PATH_MOST];
+        int64_t settled;
         if (join(path, dir, "ledger.db") < 0)
                 return say(why, -ENAMETOOLONG, "%s: the name is too long", dir);
         int status = file_make(path, 0640);
@@ -104,6 +106,10 @@ static int open_database(const char *dir, struct writer *w, struct buf *why)
         status = db_open(path, DB_WRITE, &w->ledger);
         if (status == 0)
                 status = schema_migrate(w->ledger);
+        if (status == 0)
+                status = secrets_attach(w->ledger, dir);
+        if (status == 0)
+                status = secrets_settle(w->ledger, time_now(), &settled);
         if (status == 0)
                 status = ledger_last_change(w->ledger, &w->last_change);
         return status < 0 ? say(why, status, "%s/%s", dir, ledger_error(w->ledger)) : 0;

@@ -10,7 +10,7 @@
 #include <pwd.h>
 #include <sys/stat.h>
 
-enum { FOLDER_ALONE = 0750, FOLDER_SHARED = 01770, LOCK_SHARED = 0660 };
+enum { FOLDER_ALONE = 0750, FOLDER_SHARED = 01771, LOCK_SHARED = 0660, INNER_ALONE = 0700, INNER_SHARED = 02750 };
 
 struct owners {
         uid_t keeper, gate;
@@ -52,6 +52,30 @@ static int give(int folder, const char *name, const struct owners *o)
         return 0;
 }
 
+/* What is for another group than the duties': a folder of its own, whose group the files SQLite makes in it inherit. */
+static const struct {
+        const char *name, *group;
+} inner[] = { { "secrets", "porteiro-auth" }, { "mail", "porteiro-mail" } };
+
+static int give_all(int folder, const struct owners *o);
+
+static int share_inner(int state, const char *name, const char *group, const struct owners *o)
+{
+        const struct group *gr = getgrnam(group);
+        struct owners own = { .keeper = o->keeper, .gate = o->keeper, .group = gr ? gr->gr_gid : o->group };
+        if (mkdirat(state, name, INNER_ALONE) == -1 && errno != EEXIST)
+                return -errno;
+        autoclose int folder = openat(state, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (folder == -1)
+                return -errno;
+        int failed = give_all(folder, &own);
+        if (failed)
+                return failed;
+        if (fchown(folder, own.keeper, own.group) == -1 || fchmod(folder, gr ? INNER_SHARED : INNER_ALONE) == -1)
+                return -errno;
+        return 0;
+}
+
 static int give_all(int folder, const struct owners *o)
 {
         int again = dup(folder);
@@ -75,6 +99,8 @@ static int share(const char *dir, const struct owners *o)
         if (fchmod(lock, LOCK_SHARED) == -1)
                 return -errno;
         int failed = give_all(folder, o);
+        for (size_t i = 0; !failed && i < COUNT_OF(inner); i++)
+                failed = share_inner(folder, inner[i].name, inner[i].group, o);
         if (failed)
                 return failed;
         if (fchown(folder, o->keeper, o->group) == -1 || fchmod(folder, FOLDER_SHARED) == -1)
