@@ -115,6 +115,10 @@ int cli_answer(const struct client *c, const char *what, int answer);
 /* Output goes to stdout at once, at the end: a table or JSON is whole or not at all. Returns EXIT_DONE or EXIT_SYSTEM. */
 int cli_print(struct buf *out);
 
+/* Where a file that comes with the program stands ("lab/demo"). EXIT_DONE, or told on stderr. */
+enum { CLI_PATH_MOST = 4096 };
+int cli_share(const char *name, char out[CLI_PATH_MOST]);
+
 /* A table for people: cells are escaped, columns as wide as needed. */
 struct table;
 struct table *table_new(size_t columns, const char *const *titles);
