@@ -200,7 +200,7 @@ static int settle(struct ledger *l, int64_t now)
 
 int secrets_settle(struct ledger *l, int64_t now, int64_t *ret_settled)
 {
-        int64_t ours, theirs;
+        int64_t ours = 0, theirs = 0;
         *ret_settled = 0;
         int status = db_number(db_prepare(l, "SELECT n FROM main.secrets_turn"), &ours);
         if (status == 0)
