@@ -90,14 +90,19 @@ static struct slice evidence_of(struct reader *r, uint64_t line)
         return (struct slice){ r->evidence, r->evidence_name + sizeof digits - n };
 }
 
-void reader_tell(struct reader *r, uint64_t line, struct event *e)
+void reader_tell_outside(struct reader *r, uint64_t line, struct event *e)
 {
         if (e->nas.n == 0)
                 e->nas = r->o.nas;
-        if (e->realm.n == 0)
-                e->realm = r->o.realm;
         e->evidence = evidence_of(r, line);
         r->o.event(r->o.arg, e);
+}
+
+void reader_tell(struct reader *r, uint64_t line, struct event *e)
+{
+        if (e->realm.n == 0)
+                e->realm = r->o.realm;
+        reader_tell_outside(r, line, e);
 }
 
 void reader_wrong(struct reader *r, uint64_t line, const char *fmt, ...)
@@ -238,6 +243,20 @@ bool reader_find_columns(struct columns *c, const struct slice *cells, size_t n_
         return c->known;
 }
 
+void reader_unknown_columns(struct reader *r, uint64_t line, const struct slice *cells, size_t n_cells,
+                            const char *const *names, size_t n)
+{
+        for (size_t j = 0; j < n_cells; j++) {
+                char text[100];
+                bool known = slice_trim(cells[j]).n == 0;
+                for (size_t i = 0; i < n && !known; i++)
+                        known = slice_ieq(slice_trim(cells[j]), slice_of(names[i]));
+                snprintf(text, sizeof text, "column %zu of the heading means nothing here and is passed over", j + 1);
+                if (!known && r->o.warn)
+                        r->o.warn(r->o.arg, line, text);
+        }
+}
+
 void reader_csv_rows(struct reader *r, const struct record *rec,
                      void (*row)(struct reader *r, uint64_t line, const struct slice *cells, size_t n))
 {
@@ -248,9 +267,15 @@ void reader_csv_rows(struct reader *r, const struct record *rec,
                 r->separator = r->csv->separator;
         for (enum csv_found found; (found = csv_next(r->csv)) != CSV_END;) {
                 uint64_t line = rec->line + r->csv->row_line - 1;
-                if (found == CSV_BAD)
-                        reader_wrong(r, line, "%s", r->csv->wrong);
-                else
-                        row(r, line, r->csv->cells, r->csv->n_cells);
+                if (found == CSV_BAD) {
+                        bool bytes = strstr(r->csv->wrong, "UTF-8") != NULL;
+                        reader_wrong(r, line, "%s%s", r->csv->wrong,
+                                     bytes ? ": iconv -f LATIN1 -t UTF-8 converts it" : "");
+                        continue;
+                }
+                bool heading = !r->heading_told;
+                row(r, line, r->csv->cells, r->csv->n_cells);
+                if (heading)
+                        reader_keep_heading(r, rec->text);
         }
 }

@@ -51,6 +51,8 @@ struct reader {
 
 /* Realm, NAS where empty, and evidence are added. */
 void reader_tell(struct reader *r, uint64_t line, struct event *e);
+void reader_tell_outside(struct reader *r, uint64_t line,
+                         struct event *e); /* the same, of the Internet whatever the options say */
 void reader_wrong(struct reader *r, uint64_t line, const char *fmt, ...) PRINTF_LIKE(3, 4);
 /* Once a file: a time was read in the policy's zone. */
 void reader_guessed_zone(struct reader *r, uint64_t line);
@@ -65,6 +67,11 @@ void reader_relay_options(struct slice bytes, struct client *c);
 /* Finds the columns of `names` in a heading; false where one of the first `needed` is missing. */
 bool reader_find_columns(struct columns *c, const struct slice *cells, size_t n_cells, const char *const *names,
                          size_t n, size_t needed);
+/* Warns of columns that mean nothing here: a name written wrong is soon overlooked. */
+void reader_unknown_columns(struct reader *r, uint64_t line, const struct slice *cells, size_t n_cells,
+                            const char *const *names, size_t n);
+/* Ports of held[0], and the session that stands for them in the key of the lease: "1024-1151/tcp". */
+void reader_take_block(struct reader *r, struct event *e, struct slice proto, uint16_t low, uint16_t high);
 void reader_keep_heading(struct reader *r, struct slice text);
 /* Rows of base/csv.h in a record: each of them given to `row`, what is wrong told. */
 void reader_csv_rows(struct reader *r, const struct record *rec,
