@@ -16,7 +16,7 @@ static const struct command commands[] = {
         { "duty", "keeper|gate|judge|sight", "one duty alone", cmd_duty },
         { "subscriber", "add|set|show|list|remove|told|import|export …", "customers, their lines and fixed addresses",
           cmd_subscriber },
-        { "lease", "add|end|list …", "which line holds which address", cmd_lease },
+        { "lease", "add|end|list|whose|history|unknown …", "which line holds which address, and whose it was", cmd_lease },
         { "exemption", "add|list|remove …", "who is let out, until when, and why", cmd_exemption },
         { "quarantine", "add|list|release …", "who is restricted, and why", cmd_quarantine },
         { "sightings", "[add] …", "who tried port 25", cmd_sightings },

@@ -202,12 +202,12 @@ def test_whose_was_the_address(known):
     known.run("lease", "add", "198.51.100.7", "--line", "user:a", "--from", "2026-01-01 10:00", "--until", "2026-01-02 10:00")
     known.run("lease", "add", "198.51.100.7", "--line", "user:b", "--from", "2026-01-02 10:00")
     for at, whose in (("2026-01-01 09:59:59", []), ("2026-01-01 10:00", ["a"]), ("2026-01-02 09:59:59", ["a"]), ("2026-01-02 10:00", ["b"])):
-        assert [each["subscriber"] for each in known.json("lease", "list", "198.51.100.7", "--at", at)["leases"]] == whose
-    assert len(known.json("lease", "list", "198.51.100.7", "--all")["leases"]) == 2
+        assert [each["subscriber"] for each in known.json("lease", "list", "198.51.100.7", "--at", at, "--reason", "test")["leases"]] == whose
+    assert len(known.json("lease", "list", "198.51.100.7", "--all", "--reason", "test")["leases"]) == 2
     assert "-0300" in known.run("lease", "list", "b").stdout  # the network's zone
     known.run("lease", "end", "198.51.100.7", "--line", "user:b", "--reason", "gave it back")
     assert known.json("lease", "list")["leases"] == []
-    assert known.json("lease", "list", "b", "--all")["leases"][0]["why_ended"] == "gave it back"
+    assert known.json("lease", "list", "b", "--all", "--reason", "test")["leases"][0]["why_ended"] == "gave it back"
 
 
 def test_promise_before_quarantine(known):

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "cli/cli.h"
+#include "cli/lease.h"
+#include "cli/lookup.h"
 #include "ledger/json.h"
 #include "ledger/line.h"
 
@@ -23,6 +24,7 @@ static const struct cli_option end_options[] = {
 static const struct cli_option list_options[] = {
         { .name = "at", .argument = "TIME", .help = "as it was then (default: now)", .value = &at },
         { .name = "all", .help = "also those that ended", .value = &all },
+        { .name = "reason", .argument = "TEXT", .help = "why you ask for the past: it is recorded", .value = &reason },
 };
 static const struct cli_shape add_shape = {
         "lease add PREFIX --line KIND:VALUE [--from TIME] [--until TIME] [--ports LOW-HIGH [--proto tcp|udp]]",
@@ -30,8 +32,8 @@ static const struct cli_shape add_shape = {
 };
 static const struct cli_shape end_shape = { "lease end PREFIX --line KIND:VALUE [--at TIME] [--reason TEXT]",
                                             end_options, COUNT_OF(end_options), 1, 1 };
-static const struct cli_shape list_shape = { "lease list [SUBSCRIBER|ADDRESS] [--at TIME | --all]", list_options,
-                                             COUNT_OF(list_options), 0, 1 };
+static const struct cli_shape list_shape = { "lease list [SUBSCRIBER|ADDRESS] [--at TIME | --all] [--reason TEXT]",
+                                             list_options, COUNT_OF(list_options), 0, 1 };
 
 static int take_line(const char *verb, struct arena *a, struct line *ret)
 {
@@ -164,9 +166,28 @@ static int read_leases(struct ledger *l, struct arena *a, const char *word, int6
         return failed;
 }
 
+/* What is in force is an operator's daily bread; who had what in the past is told only where it is recorded that it was. */
+static int record_list(const struct cli *cli, struct slice why, int64_t when, size_t n)
+{
+        char time[TIME_TEXT_MAX];
+        autobuf question, answer;
+        int status;
+        buf_init(&question, LEDGER_TEXT_MOST);
+        buf_init(&answer, 64);
+        buf_addf(&question, "leases%s%s", all ? ", also those that ended" : " at ", all ? "" : time_print(when, time));
+        buf_addf(&answer, "%zu leases", n);
+        struct lookup u = { .what = S("lease list"),
+                            .key = slice_of(cli->n_words ? cli->words[0] : "all"),
+                            .question = buf_slice(&question),
+                            .answer = buf_slice(&answer) };
+        autoclient *c = cli_client(cli, &status);
+        return c ? lookup_record(c, why, &u, 1) : status;
+}
+
 static int run_list(int argc, char **argv)
 {
         struct cli cli;
+        struct slice why = { NULL, 0 };
         struct lease *leases = NULL;
         size_t n = 0;
         bool none;
@@ -177,15 +198,21 @@ static int run_list(int argc, char **argv)
         cli_zone(&cli);
         if (at && !cli_time("--at", at, TIME_FIRST_INSTANT, &when))
                 return EXIT_USAGE;
+        bool past = all || (at && when < time_now() - MINUTE);
+        autoarena *a = arena_new(ARENA);
+        status = past ? lookup_reason(reason, a, &why) : EXIT_DONE;
+        if (status)
+                return status;
         autoledger *l = cli_ledger(&cli, &none, &status);
         if (status)
                 return status;
-        autoarena *a = arena_new(ARENA);
         autobuf out;
         buf_init(&out, OUT);
         int failed = l ? read_leases(l, a, cli.n_words ? cli.words[0] : NULL, when, &leases, &n) : 0;
         if (failed)
                 return cli_ledger_failed(l, failed);
+        if (past && l && (status = record_list(&cli, why, when, n)))
+                return status;
         if (cli.json)
                 print_json(leases, n, &out);
         else
@@ -199,6 +226,9 @@ int cmd_lease(int argc, char **argv)
                 { "add", &add_shape, run_add },
                 { "end", &end_shape, run_end },
                 { "list", &list_shape, run_list },
+                { "whose", &whose_shape, lease_whose },
+                { "history", &history_shape, lease_history },
+                { "unknown", &unknown_shape, lease_unknown },
         };
         return cli_dispatch("lease", verbs, COUNT_OF(verbs), argc, argv);
 }

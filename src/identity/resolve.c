@@ -568,7 +568,7 @@ int resolve(struct ledger *l, struct arena *a, const struct resolve_question *q,
         if (status < 0)
                 return status;
         say_why(&s);
-        if (ret->n == 1 && !ret->more && ret->holders[0].sure)
+        if (ret->n == 1 && !ret->more && !s.shared && ret->holders[0].sure)
                 ret->verdict = RESOLVE_EXACT;
         else if (ret->n || ret->more)
                 ret->verdict = RESOLVE_AMBIGUOUS;

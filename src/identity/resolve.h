@@ -7,7 +7,7 @@
  *    out, and that is said.
  *  - The ports of an outside address belong to an inside one: by a port block the log told (a lease of a line inside:ADDRESS), else by
  *    arithmetic (identity/cgnat.h). Then the same question is asked of the inside address, in the realm of that translation.
- *    Without a port all who share the address are in question.
+ *    Without a port all who share the address are in question, and even one alone is not sure: others may share it unknown.
  *  - Arithmetic goes by the newest policy, whose versions carry their own dates: history may be written down later. Where the
  *    generation that was in force then gave the ports to somebody else, both are in question: either the mapping or the text
  *    was changed without a new version, and nobody can tell which.

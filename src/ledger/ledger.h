@@ -125,6 +125,15 @@ int ledger_line_holders(struct ledger *l, struct arena *a, const struct line *li
 /* All who ever had this id, the earliest first: start is when he was added, end when he was removed. */
 int ledger_bearers(struct ledger *l, struct arena *a, struct slice id, struct line_holder **ret, size_t *n);
 
+/* Lines nobody had while they held what they held, by when they were seen last: ports behind a translation (inside:ADDRESS) are nobody's by
+ * nature, and left out. */
+struct unknown_line {
+        struct line line;
+        int64_t leases, first, last; /* last: the latest end, TIME_NEVER where one is open */
+        struct prefix prefix;        /* of the latest */
+};
+int ledger_unknown_lines(struct ledger *l, struct arena *a, struct unknown_line **ret, size_t *n);
+
 /* The leases of one source that are open (end TIME_NEVER, or an expiry after `at`): what a feed goes on from. */
 int ledger_leases_open(struct ledger *l, struct arena *a, struct slice source, int64_t at, struct lease **ret,
                        size_t *n);

@@ -52,6 +52,30 @@ int ledger_bearers(struct ledger *l, struct arena *a, struct slice id, struct li
         return rows_done(&rows, db_done(s), (void **)ret, n);
 }
 
+int ledger_unknown_lines(struct ledger *l, struct arena *a, struct unknown_line **ret, size_t *n)
+{
+        struct rows rows = rows_of(l, a, sizeof **ret);
+        /* address and length are those of the row that has the maximum: SQLite promises that for max() */
+        struct statement *s =
+            db_prepare(l, "SELECT n.kind, n.value, count(*), min(l.start), max(l.end), l.address, l.length"
+                          " FROM lease l JOIN line n ON n.number = l.line WHERE n.kind <> 'inside' AND NOT EXISTS"
+                          " (SELECT 1 FROM holding h WHERE h.line = l.line AND h.start < l.end AND h.end > l.start)"
+                          " GROUP BY l.line ORDER BY max(l.end) DESC, n.kind, n.value");
+        while (db_row(s)) {
+                struct unknown_line *u = rows_add(&rows);
+                if (!u)
+                        break;
+                u->line.kind = db_get_text(s, a);
+                u->line.value = db_get_text(s, a);
+                u->leases = db_get_int(s);
+                u->first = db_get_int(s);
+                u->last = db_get_int(s);
+                u->prefix.addr = db_get_address(s);
+                u->prefix.len = (uint8_t)db_get_int(s);
+        }
+        return rows_done(&rows, db_done(s), (void **)ret, n);
+}
+
 /* --- writing --- */
 
 enum { NAMED_MOST = 1000 };
@@ -64,6 +88,8 @@ static int check_lookup(struct verb_call *c, const struct lookup *u)
                 if (status)
                         return status;
         }
+        if (u->n_subscribers > NAMED_MOST)
+                return verb_no(c, "a look-up names %d subscribers at most", NAMED_MOST);
         return slice_starts(u->what, S("lease ")) ? 0 : verb_no(c, "a look-up is of leases");
 }
 
@@ -94,36 +120,36 @@ static int record_lookup(struct verb_call *c, const struct lookup *u, struct sli
                 .verb = verb, .key = u->key, .why = why, .before = buf_slice(&question), .after = buf_slice(&answer) });
 }
 
-static int read_named(struct verb_call *c, struct lookup *u)
+static void read_lookup(struct verb_call *c, struct lookup *u)
 {
+        u->what = ipc_text(c->args);
+        u->key = ipc_text(c->args);
+        u->question = ipc_text(c->args);
+        u->answer = ipc_text(c->args);
         u->n_subscribers = ipc_count(c->args);
-        if (u->n_subscribers > NAMED_MOST)
-                return verb_no(c, "a look-up names %d subscribers at most", NAMED_MOST);
         u->subscribers = arena_alloc(c->arena, (u->n_subscribers + 1) * sizeof *u->subscribers);
         for (size_t i = 0; i < u->n_subscribers && u->subscribers; i++)
                 u->subscribers[i] = ipc_text(c->args);
-        return u->subscribers ? 0 : -ENOMEM;
 }
 
 int verb_lookup(struct verb_call *c)
 {
         struct slice why = ipc_text(c->args);
         size_t n = ipc_count(c->args);
+        struct lookup *all = arena_alloc(c->arena, (n + 1) * sizeof *all);
+        for (size_t i = 0; all && i < n; i++)
+                read_lookup(c, &all[i]);
+        if (c->args->bad)
+                return -EBADMSG;
+        if (arena_full(c->arena))
+                return -ENOMEM;
         int status = verb_text(c, "reason", why, LEDGER_TEXT_MOST);
         if (status == 0 && slice_trim(why).n == 0)
                 status = verb_no(c, "a look-up needs a reason");
         for (size_t i = 0; status == 0 && i < n; i++) {
-                struct lookup u = { .what = ipc_text(c->args) };
-                u.key = ipc_text(c->args);
-                u.question = ipc_text(c->args);
-                u.answer = ipc_text(c->args);
-                status = read_named(c, &u);
-                if (c->args->bad)
-                        return -EBADMSG;
+                status = check_lookup(c, &all[i]);
                 if (status == 0)
-                        status = check_lookup(c, &u);
-                if (status == 0)
-                        status = record_lookup(c, &u, why);
+                        status = record_lookup(c, &all[i], why);
         }
         return status;
 }
