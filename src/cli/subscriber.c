@@ -32,7 +32,7 @@ static size_t n_lines, n_addresses, n_drop_lines, n_drop_addresses;
               .value = &never_cut },                                                                                   \
             { .name = "line",                                                                                          \
               .argument = "KIND:VALUE",                                                                                \
-              .help = "user, circuit, remote, mac, duid, vlan, static, inside; repeatable",                                    \
+              .help = "user, circuit, remote, mac, duid, vlan, static, inside; repeatable",                            \
               .values = lines,                                                                                         \
               .n_values = &n_lines },                                                                                  \
         {                                                                                                              \
