@@ -3,53 +3,69 @@
  *
  * One machine for a file read once and for a feed followed live. It keeps the sessions that are open and those that ended a
  * short while ago (by the events' own clock), because starts get lost, stops come twice, late, or before the next start of the
- * same address, session ids are not unique, and prefixes appear only in an interim report. A session is known by
- * (source, nas, session, user) and a start that agrees within SKEW; several may share one id.
+ * same address, session ids are not unique, and prefixes appear only in an interim report.
+ *
+ * Which session an event is of: the one of the same (source, nas, session, user) whose start agrees within a minute with the start that
+ * the event tells or implies (its instant less the session's time); where it tells none, the newest that holds what it names.
+ * What has an expiry, or no session id (DHCP, port blocks, CSV), is known by what it holds as well: the same client with the same
+ * address, without a gap, is one lease, and a renewal moves its end.
+ *
  * Rules, all of them facts of practice:
- *  - a start (or interim) on an address that another session of the same source and realm holds ends that one: "replaced";
- *    when that one gives a later sign of life it was open after all: it is opened again, and both hold the address (ambiguous);
- *  - a stop without a start is a lease from its own start (session time) to the stop; without any start: from the stop's instant
- *    less one second, counted as `startless`;
- *  - a stop or interim seen twice changes nothing; a late stop corrects an end that was presumed;
- *  - Accounting-On/Off ends all sessions of that NAS that began before it: "nas-reset";
- *  - sessions that sent interim reports and are silent for three of their intervals ended at the last: "silent" (bindings_tick);
- *  - an expiry is the end until an event says otherwise.
+ *  - a start (or interim) on what another session of the same source and realm holds ends that one: "replaced". When that one
+ *    gives a later sign of life it was open after all: it is opened again, and both hold the address (ambiguous, nobody is picked);
+ *  - a start that was lost is computed from the session's time; a stop without any start is a lease of its last second (`startless`);
+ *  - a prefix that comes only in an interim report is held since the session began; where another session held it meanwhile, since that
+ *    one's end or last sign of life. An address that takes the place of another of its family and length is held since the report;
+ *  - what is told twice changes nothing; a late stop corrects an end that was presumed, a late start one that was computed;
+ *  - a stop that says "the session lasted an hour" at the very instant of its start comes from a NAS that stamps all its reports with the
+ *    start: the time is the start and the hour;
+ *  - Accounting-On/Off ends all sessions of that NAS that began before it and gave no later sign: "nas-reset";
+ *  - sessions that sent two interim reports and are silent for three of their intervals (an hour at least) ended at the last: "silent";
+ *  - an expiry is the end until an event says otherwise: "expired";
+ *  - who ended within the second in which he began held the address for that second: no source counts finer.
+ * One event cannot move the clock by more than a day: eight in a row can (a gap in the file, a file of last year behind one of today).
+ *
  * Owns:    its table; what is emitted lives until the callback returns.
  * Threads: one; no I/O, no clock.
- * Limits:  `most` sessions; past that the one longest without a sign is let go as it is and counted (`forgotten`). */
+ * Limits:  `most` sessions, about 350 bytes each; past that the one is let go that would be settled, silent or expired next (`forgotten`).
+ *          Of those who share one session id or one address the 64 newest are looked at. */
 #pragma once
 
 #include "identity/event.h"
 
 struct bindings;
 
-/* A lease as it is now known. `settled`: nothing to come is expected to change it. The same lease may be emitted again with
- * another end; its key is (source, nas, session, user, start, address, length), and an end of start (empty interval) takes it back. */
+/* A lease as it is now known. `settled`: nothing to come is expected to change it. Its key is (source, nas, session, user, start, address,
+ * length); an end of start (empty interval) takes it back. `id` is that of bindings_load(), 0 where it is not from there. */
 struct bindings_rules {
-        size_t most;    /* sessions kept; 0: the default, 16 million */
+        size_t most;    /* sessions kept; 0: the default, 4 million */
         bool live;      /* emit each lease at once, when it opens and at every change; else once, when settled */
         int64_t settle; /* how long an ended session is kept for what comes late; 0: the default, 1 hour */
         void (*emit)(void *arg, const struct lease *l, bool settled);
+        /* What the ledger knows of a lease that began before the first event or is still open at bindings_finish(): the one of the same
+         * key that starts within a minute of it. May be NULL. */
+        bool (*known)(void *arg, const struct lease *like, struct lease *ret);
         void *arg;
 };
 
 struct bindings_counts {
         uint64_t events, opened, ended, replaced, reopened, duplicates, startless, late, silent, nas_resets, forgotten,
-            backward;
-        /* backward: events whose clock jumped back by more than a day against the newest; they are believed, and counted */
+            stray,    /* ends of what nobody was seen to hold */
+            backward; /* events more than a day behind the newest; they are believed, and counted */
 };
 
 struct bindings *bindings_new(const struct bindings_rules *r);
 void bindings_free(struct bindings *b);
 void bindings_free_(struct bindings **b);
 #define autobindings CLEANUP(bindings_free_) struct bindings
-/* What is open in the ledger already: it goes on from there. Emits nothing. */
-void bindings_load(struct bindings *b, const struct lease *open);
+/* What is open in the ledger already, or ended just now: it goes on from there. Emits nothing. */
+void bindings_load(struct bindings *b, const struct lease *l);
 void bindings_event(struct bindings *b, const struct event *e);
-/* The clock of the feed stands at `now`: silence and settling are judged. */
+/* The clock of the feed stands at `now`: silence, expiry and settling are judged. */
 void bindings_tick(struct bindings *b, int64_t now);
-/* The input ended. What is open, and was seen open at `horizon` or could be, is emitted: with end TIME_NEVER where `now` is within a
- * day of the newest event (the file is of today), else with that newest event as its end, "no stop seen". */
+/* The input ended (not for live feeds). What is still open is emitted: with end TIME_NEVER where `now` is within a day of the newest event
+ * (the file is of today), else with that newest event as its end, "no stop seen". */
 void bindings_finish(struct bindings *b, int64_t now);
 const struct bindings_counts *bindings_counts(const struct bindings *b);
-size_t bindings_open(const struct bindings *b); /* sessions open now */
+size_t bindings_open(const struct bindings *b);    /* sessions open now */
+int64_t bindings_newest(const struct bindings *b); /* the clock of the events; 0 before the first */
