@@ -257,7 +257,7 @@ static void sign(struct bindings *b, struct session *s, const struct event *e, i
 /* The key of a lease has neither ports nor realm, and two sessions of one id may meet in an instant: a microsecond sets them apart. */
 static void make_unique(struct bindings *b, struct binding *n)
 {
-        struct session *s = sessions_find(&b->table, n->of->nas, session_id(n->of), session_user(n->of));
+        struct session *s = sessions_kin(&b->table, n->of);
         for (size_t i = 0; s && i < SESSION_KIN_MOST; i++, s = sessions_next(s))
                 for (struct binding *o = s->held; o; o = o->sibling)
                         if (o != n && o->start == n->start && prefix_cmp(&o->prefix, &n->prefix) == 0) {
@@ -280,7 +280,7 @@ static void set_start(struct bindings *b, struct session *s, int64_t start)
                 make_unique(b, n);
         }
         if (s->state != SESSION_OPEN)
-                s->end = most(s->end, start + SECOND);
+                session_ends(s, most(s->end, start + SECOND));
         mark(b, s);
 }
 
@@ -293,7 +293,7 @@ static void shift(struct bindings *b, struct session *s)
         s->start_known = true;
         s->last = start + lasted;
         if (ended)
-                s->end = s->last;
+                session_ends(s, s->last);
         mark_all(b, s);
 }
 
@@ -330,8 +330,8 @@ static void meet_earlier(struct bindings *b, struct binding *n, struct binding *
 static void take_over(struct bindings *b, struct session *s, struct binding *n, const struct event *e)
 {
         struct binding *o = n;
-        for (size_t i = 0; i < SESSION_KIN_MOST && (o = sessions_next_holder(o)); i++) {
-                if (o->of == s || o->end != TIME_NEVER || o->of->end <= n->start)
+        for (size_t i = 0; i < SESSION_KIN_MOST && (o = sessions_next_holder(o, n->start)); i++) {
+                if (o->of == s || o->end != TIME_NEVER)
                         continue;
                 if (o->start <= n->start)
                         meet_earlier(b, n, o, e);
@@ -444,7 +444,7 @@ static struct session *begin(struct bindings *b, const struct event *e)
         s->last = e->kind == EVENT_ENDS ? s->start : e->at;
         s->start_known = e->kind == EVENT_BEGINS;
         if (e->kind != EVENT_ENDS && e->expires != TIME_NEVER)
-                s->end = s->expires = most(e->expires, s->start + SECOND);
+                session_expires(s, most(e->expires, s->start + SECOND));
         b->counts.opened++;
         if (e->n_held)
                 ask(b, s, e);
@@ -460,10 +460,8 @@ static void renew(struct bindings *b, struct session *s, const struct event *e)
         int64_t expires = e->expires == TIME_NEVER ? TIME_NEVER : most(e->expires, s->start + SECOND);
         if (s->state == SESSION_OPEN && expires == s->expires)
                 return;
-        s->expires = expires;
-        if (s->state == SESSION_OPEN)
-                s->end = expires;
-        else
+        session_expires(s, expires);
+        if (s->state != SESSION_OPEN)
                 reopen(b, s);
         sessions_due(&b->table, s, deadline(b, s));
         mark_all(b, s);
@@ -533,7 +531,7 @@ static void end_by_address(struct bindings *b, const struct event *e)
         bool found = false;
         for (size_t i = 0; i < e->n_held; i++) {
                 struct binding *n = sessions_holder(&b->table, e->source, e->realm, &e->held[i]);
-                for (size_t j = 0; n && j < SESSION_KIN_MOST; j++, n = sessions_next_holder(n)) {
+                for (size_t j = 0; n && j < SESSION_KIN_MOST; j++, n = sessions_next_holder(n, 0)) {
                         struct session *s = n->of;
                         if (n->end != TIME_NEVER || n->start > e->at || s->state == SESSION_ENDED ||
                             (s->state == SESSION_PRESUMED && s->end < e->at))
@@ -650,7 +648,7 @@ static struct session *load_session(struct bindings *b, const struct lease *l)
         s->start = s->last = l->start;
         s->start_known = s->loaded = true;
         if (l->end != TIME_NEVER && l->why_ended.n == 0)
-                s->end = s->expires = l->end;
+                session_expires(s, l->end);
         else if (l->end != TIME_NEVER)
                 sessions_close(&b->table, s, was_presumed(l->why_ended) ? SESSION_PRESUMED : SESSION_ENDED, l->end,
                                l->why_ended, S(""));

@@ -370,6 +370,13 @@ struct session *sessions_find(const struct sessions *t, const struct nas *nas, s
         return NULL;
 }
 
+struct session *sessions_kin(const struct sessions *t, const struct session *s)
+{
+        for (struct session *o = t->by_key[s->hash & (t->key_cap - 1)];; o = o->next)
+                if (o == s || is_of(o, s->hash, s->nas, session_id(s), session_user(s)))
+                        return o;
+}
+
 struct session *sessions_next(const struct session *s)
 {
         for (struct session *o = s->next; o; o = o->next)
@@ -407,11 +414,11 @@ struct binding *sessions_holder(const struct sessions *t, struct slice source, s
         return NULL;
 }
 
-struct binding *sessions_next_holder(const struct binding *b)
+struct binding *sessions_next_holder(const struct binding *b, int64_t since)
 {
         const uint16_t ports[2] = { b->port_low, b->port_high };
         for (struct binding *o = b->next; o; o = o->next)
-                if (holds(o, b->hash, &b->prefix, b->proto, ports) &&
+                if (o->session_end > since && holds(o, b->hash, &b->prefix, b->proto, ports) &&
                     slice_eq(nas_source(o->of->nas), nas_source(b->of->nas)) &&
                     slice_eq(realm_of(o->of), realm_of(b->of)))
                         return o;
@@ -456,6 +463,7 @@ struct binding *sessions_hold(struct sessions *t, struct session *s, const struc
         struct binding *b = xmalloc(sizeof *b);
         *b = (struct binding){ .of = s, .sibling = s->held, .start = start, .end = TIME_NEVER, .prefix = h->prefix };
         proto_of(h->proto, b->proto);
+        b->session_end = s->end;
         b->port_low = ports[0];
         b->port_high = ports[1];
         b->changed = true;
@@ -489,13 +497,28 @@ static void list_close(struct session *s)
         s->open_link = NULL;
 }
 
+/* What it holds knows it too: who looks for holders need not look at the sessions of all that ever held an address. */
+void session_ends(struct session *s, int64_t end)
+{
+        s->end = end;
+        for (struct binding *b = s->held; b; b = b->sibling)
+                b->session_end = end;
+}
+
+void session_expires(struct session *s, int64_t expires)
+{
+        s->expires = expires;
+        if (s->state == SESSION_OPEN)
+                session_ends(s, expires);
+}
+
 void sessions_open(struct sessions *t, struct session *s)
 {
         t->n_open += s->state != SESSION_OPEN;
         if (!s->open_link)
                 list_open(s);
         s->state = SESSION_OPEN;
-        s->end = s->expires;
+        session_ends(s, s->expires);
         s->n_why = s->n_closing = 0;
 }
 
@@ -507,7 +530,7 @@ void sessions_close(struct sessions *t, struct session *s, enum session_state st
         t->n_open -= s->state == SESSION_OPEN;
         list_close(s);
         s->state = state;
-        s->end = end;
+        session_ends(s, end);
         if (why.n + evidence.n > s->room) {
                 s->room = (uint16_t)(why.n + evidence.n);
                 s->closing = xrealloc(s->closing, s->room);

@@ -35,6 +35,7 @@ struct binding {
         struct binding *sibling;      /* the next of the same session */
         struct binding *next, **link; /* in its bucket */
         int64_t start, end;           /* end TIME_NEVER: when the session ends */
+        int64_t session_end;          /* a copy of it */
         int64_t id;                   /* in the ledger */
         uint32_t hash;
         uint16_t port_low, port_high;
@@ -84,10 +85,11 @@ struct nas *sessions_nas(struct sessions *t, struct slice source, struct slice n
 /* The newest of the event's key; then the next of the same key. */
 struct session *sessions_find(const struct sessions *t, const struct nas *nas, struct slice session, struct slice user);
 struct session *sessions_next(const struct session *s);
-/* The newest that holds exactly this, of this source and realm; then the next. */
+struct session *sessions_kin(const struct sessions *t, const struct session *s); /* the newest of its key */
+/* The newest that holds exactly this, of this source and realm; then the next whose session did not end before `since`. */
 struct binding *sessions_holder(const struct sessions *t, struct slice source, struct slice realm,
                                 const struct held *h);
-struct binding *sessions_next_holder(const struct binding *b);
+struct binding *sessions_next_holder(const struct binding *b, int64_t since);
 
 /* An open session with nothing held; its deadline is `due`. */
 struct session *sessions_add(struct sessions *t, struct nas *nas, const struct event *e, int64_t due);
@@ -95,6 +97,8 @@ void session_learn(struct session *s, const struct line *line); /* its line, whe
 void sessions_drop(struct sessions *t, struct session *s);
 struct binding *sessions_hold(struct sessions *t, struct session *s, const struct held *h, int64_t start);
 void sessions_leave(struct sessions *t, struct binding *b);
+void session_ends(struct session *s, int64_t end);        /* its end, whatever its state */
+void session_expires(struct session *s, int64_t expires); /* and ends then, where it is open */
 void sessions_open(struct sessions *t, struct session *s);
 void sessions_close(struct sessions *t, struct session *s, enum session_state state, int64_t end, struct slice why,
                     struct slice evidence);
