@@ -77,6 +77,13 @@ static void binding_link(struct sessions *t, struct binding *b)
         *head = b;
 }
 
+static void binding_unlink(struct binding *b)
+{
+        *b->link = b->next;
+        if (b->next)
+                b->next->link = b->link;
+}
+
 /* Newest first must stay so: the lists are turned around before their members move, which puts each in front. */
 static void key_grow(struct sessions *t)
 {
@@ -417,10 +424,13 @@ struct binding *sessions_holder(const struct sessions *t, struct slice source, s
 struct binding *sessions_next_holder(const struct binding *b, int64_t since)
 {
         const uint16_t ports[2] = { b->port_low, b->port_high };
-        for (struct binding *o = b->next; o; o = o->next)
-                if (o->session_end > since && holds(o, b->hash, &b->prefix, b->proto, ports) &&
-                    slice_eq(nas_source(o->of->nas), nas_source(b->of->nas)) &&
-                    slice_eq(realm_of(o->of), realm_of(b->of)))
+        unsigned over = 0;
+        for (struct binding *o = b->next; o && over < SESSION_OVER_MOST; o = o->next)
+                if (o->session_end <= since)
+                        over++;
+                else if (holds(o, b->hash, &b->prefix, b->proto, ports) &&
+                         slice_eq(nas_source(o->of->nas), nas_source(b->of->nas)) &&
+                         slice_eq(realm_of(o->of), realm_of(b->of)))
                         return o;
         return NULL;
 }
@@ -480,9 +490,7 @@ void sessions_leave(struct sessions *t, struct binding *b)
         while (*at != b)
                 at = &(*at)->sibling;
         *at = b->sibling;
-        *b->link = b->next;
-        if (b->next)
-                b->next->link = b->link;
+        binding_unlink(b);
         t->n_held--;
         free(b);
 }
@@ -520,6 +528,10 @@ void sessions_open(struct sessions *t, struct session *s)
         s->state = SESSION_OPEN;
         session_ends(s, s->expires);
         s->n_why = s->n_closing = 0;
+        for (struct binding *b = s->held; b; b = b->sibling) { /* to the front: among the over it would not be found */
+                binding_unlink(b);
+                binding_link(t, b);
+        }
 }
 
 void sessions_close(struct sessions *t, struct session *s, enum session_state state, int64_t end, struct slice why,
@@ -557,9 +569,7 @@ void sessions_drop(struct sessions *t, struct session *s)
         if (s->next)
                 s->next->link = s->link;
         for (struct binding *b = s->held; b; b = b->sibling) {
-                *b->link = b->next;
-                if (b->next)
-                        b->next->link = b->link;
+                binding_unlink(b);
                 t->n_held--;
         }
         if (--s->nas->n == 0)

@@ -11,7 +11,8 @@
 
 enum {
         SESSION_TEXT_MOST = 1024,
-        SESSION_KIN_MOST = 64 /* of one key or one address, the newest: who shares more is not looked at */
+        SESSION_KIN_MOST = 64, /* of one key or one address, the newest: who shares more is not looked at */
+        SESSION_OVER_MOST = 8  /* behind so many in a row that are over, nobody is looked for who is not */
 };
 
 enum session_state {
