@@ -13,8 +13,8 @@ struct bindings {
         struct bindings_rules rules;
         struct bindings_counts counts;
         struct sessions table;
-        int64_t clock, first; /* newest instant believed; the first there was */
-        int64_t jump;         /* where the events are that disagree with the clock */
+        int64_t clock; /* newest instant believed */
+        int64_t jump;  /* where the events are that disagree with the clock */
         unsigned ahead, behind;
         struct session *dirty; /* live: to be told at the end of this event */
         struct buf evidence;
@@ -218,7 +218,7 @@ static void forget(struct bindings *b)
 static void advance(struct bindings *b, int64_t at)
 {
         if (b->clock == 0)
-                b->clock = b->first = at;
+                b->clock = at;
         if (match_distance(at, b->clock) <= DAY) {
                 b->clock = most(b->clock, at);
                 b->ahead = b->behind = 0;
@@ -234,7 +234,6 @@ static void advance(struct bindings *b, int64_t at)
                 if (++b->behind >= RUN)
                         b->clock = b->jump;
         }
-        b->first = least(b->first, at);
 }
 
 static void sign(struct bindings *b, struct session *s, const struct event *e, int64_t at)
@@ -402,37 +401,6 @@ static void take_held(struct bindings *b, struct session *s, const struct event 
 
 /* --- events ------------------------------------------------------------------------------------------------------------------- */
 
-static bool was_presumed(struct slice why)
-{
-        const struct slice words[] = { S("replaced"), S("silent"), S("expired"), S("nas-reset"), S("no stop seen") };
-        for (size_t i = 0; i < COUNT_OF(words); i++)
-                if (slice_eq(why, words[i]))
-                        return true;
-        return false;
-}
-
-/* It began before the first event: the ledger may know when. */
-static struct binding *ask(struct bindings *b, struct session *s, const struct event *e)
-{
-        struct lease like, known;
-        if (!b->rules.known || e->kind == EVENT_BEGINS || s->start >= b->first || !session_has_line(s))
-                return NULL;
-        struct binding *n = sessions_hold(&b->table, s, &e->held[0], s->start);
-        session_lease(s, n, &b->evidence, &like);
-        if (b->rules.known(b->rules.arg, &like, &known)) {
-                s->start = n->start = known.start;
-                s->start_known = true;
-                n->id = known.id;
-                n->published = true;
-                if (known.end != TIME_NEVER && known.end > e->at)
-                        sessions_close(&b->table, s, was_presumed(known.why_ended) ? SESSION_PRESUMED : SESSION_ENDED,
-                                       known.end, known.why_ended, S(""));
-        }
-        take_over(b, s, n, e);
-        make_unique(b, n);
-        return n;
-}
-
 static struct session *begin(struct bindings *b, const struct event *e)
 {
         int64_t claimed = match_start_told(e);
@@ -446,8 +414,6 @@ static struct session *begin(struct bindings *b, const struct event *e)
         if (e->kind != EVENT_ENDS && e->expires != TIME_NEVER)
                 session_expires(s, most(e->expires, s->start + SECOND));
         b->counts.opened++;
-        if (e->n_held)
-                ask(b, s, e);
         sessions_due(&b->table, s, deadline(b, s));
         return s;
 }
@@ -486,7 +452,7 @@ static struct session *session_of(struct bindings *b, const struct event *e, boo
                         set_start(b, s, claimed);
                 s->start_known = true;
                 b->counts.late++;
-        } else if (match_by_held(e) && claimed && claimed < s->start) {
+        } else if (match_by_held(e) && claimed && claimed < s->start && (b->rules.live || !s->loaded)) {
                 set_start(b, s, claimed);
         }
         return s;
@@ -593,6 +559,33 @@ static void on_reset(struct bindings *b, const struct event *e)
         }
 }
 
+/* Nothing follows from it for others, and nothing for it from them. */
+static void tell_whole(struct bindings *b, const struct event *e)
+{
+        struct lease l = { .realm = e->realm,
+                           .start = match_start_told(e),
+                           .end = e->expires,
+                           .line = e->line,
+                           .source = e->source,
+                           .nas = e->nas,
+                           .session = e->session,
+                           .user = e->user,
+                           .evidence = e->evidence };
+        if (l.start == 0)
+                l.start = e->at;
+        l.end = most(l.end, l.start + SECOND);
+        b->counts.stray += e->n_held == 0 || e->line.kind.n == 0;
+        for (size_t i = 0; i < e->n_held && e->line.kind.n; i++) {
+                const struct held *h = &e->held[i];
+                l.prefix = h->prefix;
+                l.proto = h->proto;
+                l.port_low = h->port_low;
+                l.port_high = h->port_high;
+                b->counts.opened++;
+                b->rules.emit(b->rules.arg, &l, true);
+        }
+}
+
 static void handle(struct bindings *b, const struct event *e)
 {
         if (e->kind == EVENT_NAS_RESETS)
@@ -620,7 +613,9 @@ void bindings_event(struct bindings *b, const struct event *given)
         e.n_held = e.n_held < EVENT_HELD_MOST ? e.n_held : EVENT_HELD_MOST;
         advance(b, e.at);
         pass_due(b);
-        if (match_by_held(&e) && e.n_held > 1) /* each is a lease of its own */
+        if (e.kind == EVENT_IS)
+                tell_whole(b, &e);
+        else if (match_by_held(&e) && e.n_held > 1) /* each is a lease of its own */
                 for (size_t i = 0, n = e.n_held; i < n; i++) {
                         e.held[0] = given->held[i];
                         e.n_held = 1;
@@ -632,6 +627,15 @@ void bindings_event(struct bindings *b, const struct event *given)
 }
 
 /* --- the ledger before, and the end of the input ------------------------------------------------------------------------------ */
+
+static bool was_presumed(struct slice why)
+{
+        const struct slice words[] = { S("replaced"), S("silent"), S("expired"), S("nas-reset"), S("no stop seen") };
+        for (size_t i = 0; i < COUNT_OF(words); i++)
+                if (slice_eq(why, words[i]))
+                        return true;
+        return false;
+}
 
 static struct session *load_session(struct bindings *b, const struct lease *l)
 {
@@ -679,26 +683,9 @@ void bindings_tick(struct bindings *b, int64_t now)
         pass_due(b);
 }
 
-/* The ledger may have the rest of the story already, from a later file. True: it tells it better. */
-static bool is_known(struct bindings *b, struct session *s, struct binding *n)
-{
-        struct lease like, known;
-        if (!b->rules.known || n->published || !session_has_line(s))
-                return false;
-        session_lease(s, n, &b->evidence, &like);
-        if (!b->rules.known(b->rules.arg, &like, &known))
-                return false;
-        n->start = known.start;
-        n->id = known.id;
-        return known.end > s->last && (s->expires == TIME_NEVER || known.end >= s->expires);
-}
-
 static void finish_open(struct bindings *b, struct session *s, int64_t now)
 {
         bool today = b->clock >= now - DAY;
-        for (struct binding *n = s->held; n; n = n->sibling)
-                if (n->changed && is_known(b, s, n))
-                        n->changed = false;
         if (s->expires != TIME_NEVER && s->expires <= now)
                 sessions_close(&b->table, s, SESSION_PRESUMED, s->expires, S("expired"), S(""));
         else if (s->expires == TIME_NEVER && !today && !s->loaded)

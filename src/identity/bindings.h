@@ -42,9 +42,6 @@ struct bindings_rules {
         bool live;      /* emit each lease at once, when it opens and at every change; else once, when settled */
         int64_t settle; /* how long an ended session is kept for what comes late; 0: the default, 1 hour */
         void (*emit)(void *arg, const struct lease *l, bool settled);
-        /* What the ledger knows of a lease that began before the first event or is still open at bindings_finish(): the one of the same
-         * key that starts within a minute of it. May be NULL. */
-        bool (*known)(void *arg, const struct lease *like, struct lease *ret);
         void *arg;
 };
 

@@ -160,7 +160,7 @@ static const struct {
         { "stop", EVENT_ENDS, "radius" },    { "on", EVENT_NAS_RESETS, "radius" },
         { "lease", EVENT_BEGINS, "dhcp" },   { "renew", EVENT_HOLDS, "dhcp" },
         { "free", EVENT_ENDS, "dhcp" },      { "allocated", EVENT_BEGINS, "cgnat" },
-        { "released", EVENT_ENDS, "cgnat" },
+        { "released", EVENT_ENDS, "cgnat" }, { "is", EVENT_IS, "csv" },
 };
 
 static void take_option(struct slice option, int64_t at, struct event *e)
@@ -418,6 +418,9 @@ static const struct fact {
           "192.0.2.1 alice 100 900 no stop seen\n192.0.2.2 bob 900 901 no stop seen\n", 864000 },
         { "a stop without a name", "100 start alice s1 192.0.2.1\n200 stop - s1 192.0.2.1 time=100\n",
           "192.0.2.1 alice 100 200 ended\n", 0 },
+        { "whole leases are what they say, whatever else is said",
+          "100 is alice - 192.0.2.1 expires=900\n200 is bob - 192.0.2.1 expires=300\n400 is carol - 192.0.2.1\n",
+          "192.0.2.1 alice 100 900\n192.0.2.1 bob 200 300\n192.0.2.1 carol 400 open\n", 0 },
         { "what names nothing", "100 start alice s1 -\n200 stop alice s1 - time=100\n300 stop bob s9 - time=5\n", "",
           0 },
         { "one wrong clock does not settle everybody",

@@ -15,7 +15,8 @@ enum { EVENT_HELD_MOST = 8 };
         X(BEGINS, "begins")         /* a session or lease began: Start, a new DHCP lease, "block allocated" */         \
         X(HOLDS, "holds")           /* it is going on: Interim-Update, a renewal; may name further prefixes */         \
         X(ENDS, "ends")             /* Stop, release, expiry, "block released" */                                      \
-        X(NAS_RESETS, "nas-resets") /* Accounting-On or -Off: all sessions of that NAS are over */
+        X(NAS_RESETS, "nas-resets") /* Accounting-On or -Off: all sessions of that NAS are over */                     \
+        X(IS, "is")                 /* a whole lease, [start, expires), from who knows: nothing else follows from it */
 #define EVENT_ENUM(id, name) EVENT_##id,
 enum event_kind { EVENT_KINDS(EVENT_ENUM) };
 

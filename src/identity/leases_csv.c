@@ -141,7 +141,7 @@ static void take_heading(struct reader *r, uint64_t line, const struct slice *ce
 static void read_row(struct reader *r, uint64_t line, const struct slice *cells, size_t n)
 {
         struct row row = { .r = r, .cells = cells, .n = n };
-        struct event e = { .kind = EVENT_BEGINS, .source = S("csv"), .expires = TIME_NEVER, .n_held = 1 };
+        struct event e = { .kind = EVENT_IS, .source = S("csv"), .expires = TIME_NEVER, .n_held = 1 };
         if (!r->heading_told) {
                 r->heading_told = true;
                 take_heading(r, line, cells, n);

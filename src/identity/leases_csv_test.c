@@ -5,7 +5,7 @@ static const struct reader_options options = { .format = READER_CSV, .name = { "
 
 #define HEAD "address,line,from,until\n"
 #define ROW "192.0.2.7,user:ana,2026-12-01T00:00:00Z,\n"
-#define ANA "begins 2026-12-01T00:00:00 start=2026-12-01T00:00:00 user:ana 192.0.2.7 user=ana "
+#define ANA "is 2026-12-01T00:00:00 start=2026-12-01T00:00:00 user:ana 192.0.2.7 user=ana "
 #define ZONE "a time without a zone, or with one unknown here: read in the zone of the policy, as all like it\n"
 
 static void rows(void **state)
@@ -16,26 +16,26 @@ static void rows(void **state)
                 /* as a spreadsheet set to Portuguese writes it; no line end at the end; columns in any order */
                 { "\xef\xbb\xbf"
                   "From;Until;\"Mac\";Prefix\r\n1764547200;never;AA-BB-CC-00-11-22;198.51.100.8/29",
-                  "begins 2025-12-01T00:00:00 start=2025-12-01T00:00:00 mac:aa:bb:cc:00:11:22 198.51.100.8/29 "
+                  "is 2025-12-01T00:00:00 start=2025-12-01T00:00:00 mac:aa:bb:cc:00:11:22 198.51.100.8/29 "
                   "user=aa:bb:cc:00:11:22 @c:2\n" },
                 { "address,subscriber,from,until\n2001:db8:1::/"
                   "56,10442,2026-12-01T00:00:00-03:00,2027-01-01T00:00:00Z\n",
-                  "begins 2026-12-01T03:00:00 start=2026-12-01T03:00:00 expires=2027-01-01T00:00:00 static:10442 "
+                  "is 2026-12-01T03:00:00 start=2026-12-01T03:00:00 expires=2027-01-01T00:00:00 static:10442 "
                   "2001:db8:1::/56 user=10442 @c:2\n" },
                 { "address,vlan,from,ports,proto,realm,nas,session\n192.0.2.7,120,0020-01-01,1,,,,\n"
                   "100.64.0.9,120,1764547200,,,norte,b1,s1\n192.0.2.7,120,1764547200,1024-2047,tcp,,,\n",
                   "wrong 2: from is a day or time that does not exist\n"
-                  "begins 2025-12-01T00:00:00 start=2025-12-01T00:00:00 vlan:120 100.64.0.9 realm=norte nas=b1 "
+                  "is 2025-12-01T00:00:00 start=2025-12-01T00:00:00 vlan:120 100.64.0.9 realm=norte nas=b1 "
                   "session=s1 "
                   "user=120 @c:3\n"
-                  "begins 2025-12-01T00:00:00 start=2025-12-01T00:00:00 vlan:120 192.0.2.7:1024-2047/tcp "
+                  "is 2025-12-01T00:00:00 start=2025-12-01T00:00:00 vlan:120 192.0.2.7:1024-2047/tcp "
                   "session=1024-2047/tcp user=120 @c:4\n" },
                 /* a day is all of that day, in the zone of the policy, and that is said once */
                 { HEAD "192.0.2.7,user:ana,2026-12-01,2026-12-31\n192.0.2.7,user:ana,2027-01-01 10:00,\n",
                   "warn 2: " ZONE
-                  "begins 2026-12-01T00:00:00 start=2026-12-01T00:00:00 expires=2026-12-31T23:59:59 user:ana 192.0.2.7 "
+                  "is 2026-12-01T00:00:00 start=2026-12-01T00:00:00 expires=2026-12-31T23:59:59 user:ana 192.0.2.7 "
                   "user=ana @c:2\n"
-                  "begins 2027-01-01T10:00:00 start=2027-01-01T10:00:00 user:ana 192.0.2.7 user=ana @c:3\n" },
+                  "is 2027-01-01T10:00:00 start=2027-01-01T10:00:00 user:ana 192.0.2.7 user=ana @c:3\n" },
                 /* a note with line ends in it, in a column that means nothing here */
                 { "note,address,line,from\n\"one\ntwo, \"\"three\"\"\",192.0.2.7,user:ana,2026-12-01T00:00:00Z\n",
                   "warn 1: column 1 of the heading means nothing here and is passed over\n" ANA "@c:2\n" },

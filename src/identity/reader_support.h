@@ -41,7 +41,7 @@ static inline void say_text(struct buf *out, const char *name, struct slice s)
 
 static inline void say_event(void *arg, const struct event *e)
 {
-        static const char *const kinds[] = { "begins", "holds", "ends", "nas-resets" };
+        static const char *const kinds[] = { "begins", "holds", "ends", "nas-resets", "is" };
         struct said *s = arg;
         char text[PREFIX_TEXT_MAX];
         s->events++;
