@@ -334,7 +334,7 @@ static void a_newer_file_is_refused(void **state)
         buf_clear(&why);
         assert_int_equal(client_open(t->dir, &t->client, &why), -EUCLEAN);
         t->client = NULL;
-        assert_non_null(strstr(buf_cstr(&why), "damaged"));
+        assert_non_null(strstr(buf_cstr(&why), "secrets.db: it is damaged"));
 }
 
 int main(void)

@@ -146,9 +146,12 @@ static int run_here(struct client *c)
         if (ipc_frame(buf_slice(&c->request), &frame) <= 0)
                 panic("our own frame is malformed");
         writer_run(c->w, slice_of(c->author), &frame, &c->reply);
+        int64_t before = writer_last_change(c->w);
         int status = writer_commit(c->w);
         if (status < 0)
                 return fail(c, status, writer_error(c->w));
+        if (writer_last_change(c->w) != before) /* where it fails, the next writer makes it good */
+                writer_export(c->w, false, &c->reason);
         return ipc_frame(buf_slice(&c->reply), &c->results) > 0 ? 0 : fail(c, -EMSGSIZE, "the answer is too large");
 }
 

@@ -91,8 +91,8 @@ static int fail_with(struct ledger *l, int rc)
         if (status == 0)
                 return 0;
         if (words)
-                return db_fail(l, status, "ledger.db: %s: %s", words, sqlite3_errmsg(l->db));
-        return db_fail(l, status, "ledger.db: %s", sqlite3_errmsg(l->db));
+                return db_fail(l, status, "%s: %s: %s", l->name, words, sqlite3_errmsg(l->db));
+        return db_fail(l, status, "%s: %s", l->name, sqlite3_errmsg(l->db));
 }
 
 static int count_pages(void *arg, sqlite3 *db, const char *name, int pages)
@@ -130,6 +130,10 @@ static int set_up(struct ledger *l, enum db_how how)
                 status = db_do(l, "PRAGMA query_only = 1");
         if (how == DB_READ || status < 0)
                 return status;
+        if (how == DB_DERIVED) {
+                status = db_do(l, "PRAGMA synchronous = OFF");
+                return status == 0 ? db_do(l, "PRAGMA journal_mode = DELETE") : status;
+        }
         int keep = 1;
         sqlite3_file_control(l->db, "main", SQLITE_FCNTL_PERSIST_WAL, &keep);
         sqlite3_wal_hook(l->db, count_pages, l);
@@ -157,6 +161,7 @@ int db_open(const char *path, enum db_how how, struct ledger **ret)
                     (how == DB_MEMORY ? SQLITE_OPEN_MEMORY : 0);
         buf_init(&l->error, ERROR_MOST);
         l->writer = how != DB_READ;
+        l->name = how == DB_DERIVED ? "mail.db" : "ledger.db";
         *ret = l;
         int rc = sqlite3_open_v2(path, &l->db, flags, NULL);
         if (!l->db)

@@ -23,6 +23,7 @@ enum { LEDGER_SCHEMA = 4 }; /* the user_version this program reads and writes */
 
 struct ledger {
         sqlite3 *db;
+        const char *name;      /* of the file, for messages */
         struct map statements; /* by their text */
         struct buf error;
         bool writer;
@@ -38,7 +39,7 @@ struct statement {
         bool busy;
 };
 
-enum db_how { DB_READ, DB_WRITE, DB_MEMORY };
+enum db_how { DB_READ, DB_WRITE, DB_MEMORY, DB_DERIVED /* can be made anew: no log, no flush */ };
 /* Opens and sets the connection up (no schema is looked at). *ret is there also on failure, for its words; NULL: out of memory. */
 int db_open(const char *path, enum db_how how, struct ledger **ret);
 

@@ -16,6 +16,8 @@
 #include <sys/un.h>
 
 #define WAIT_FOR_COMMAND (2 * SECOND)
+#define EXPORT_AFTER (SECOND / 5) /* changes that come together are one commit of mail.db */
+#define EXPORT_AGAIN SECOND
 
 enum { PIECE = 65536, RECEIVE_ROUNDS = 16, UNREAD_MOST = 1 << 20 };
 
@@ -42,11 +44,14 @@ struct keeper {
         struct loop *loop;
         int fd;
         char path[4096];
-        struct watch *accept, *commit, *half, *term, *interrupt;
+        struct watch *accept, *commit, *export, *half, *term, *interrupt;
         struct connection *connections;
         size_t n_connections, n_group;
-        bool turning; /* the commit is on its way, after all that is ready in this turn of the loop */
-        int64_t told; /* the last change listeners heard of */
+        bool turning;        /* the commit is on its way, after all that is ready in this turn of the loop */
+        int64_t told;        /* the last change listeners heard of */
+        bool exporting;      /* its timer is set */
+        bool export_failed;  /* and that was logged */
+        bool exported_whole; /* once since the start */
 };
 
 static void turn(struct keeper *k)
@@ -235,6 +240,35 @@ static void on_half(void *arg)
                 watch_again(k->half, SECOND);
 }
 
+/* --- mail.db --- */
+
+static void on_export(void *arg)
+{
+        struct keeper *k = arg;
+        autobuf why, shown;
+        buf_init(&why, 8192);
+        buf_init(&shown, 1024);
+        k->exporting = false;
+        int status = writer_export(k->writer, !k->exported_whole, &why);
+        k->exported_whole = k->exported_whole || status == 0;
+        if (status < 0 && !k->export_failed)
+                log_event("mail-export-failed", "errno=%d reason=%s", -status, log_text(&shown, buf_slice(&why)));
+        if (status == 0 && k->export_failed)
+                log_event("mail-export-again", "change=%lld", (long long)k->told);
+        k->export_failed = status < 0;
+        if (status < 0) {
+                watch_again(k->export, EXPORT_AGAIN);
+                k->exporting = true;
+        }
+}
+
+static void export_soon(struct keeper *k)
+{
+        if (!k->exporting)
+                watch_again(k->export, EXPORT_AFTER);
+        k->exporting = true;
+}
+
 /* --- the group --- */
 
 static void release_replies(struct connection *c, int status, struct slice reason)
@@ -268,6 +302,8 @@ static void on_commit(void *arg)
         k->turning = false;
         int status = commit(k, &reason);
         int64_t last = writer_last_change(k->writer);
+        if (last != k->told)
+                export_soon(k);
         for (struct connection *c = k->connections, *next; c; c = next) {
                 next = c->next;
                 release_replies(c, status, buf_slice(&reason));
@@ -354,6 +390,8 @@ static void serve(struct keeper *k)
         k->accept = loop_fd(k->loop, k->fd, LOOP_READ, on_accept, k);
         k->commit = loop_timer(k->loop, 0, on_commit, k);
         k->turning = true;
+        k->export = loop_timer(k->loop, EXPORT_AFTER, on_export, k);
+        k->exporting = true;
         k->half = loop_timer(k->loop, SECOND, on_half, k);
         k->term = loop_signal(k->loop, SIGTERM, on_signal, k);
         k->interrupt = loop_signal(k->loop, SIGINT, on_signal, k);
@@ -363,6 +401,7 @@ static void serve(struct keeper *k)
         notify("STOPPING=1");
         /* What was asked before the signal is still answered. */
         on_commit(k);
+        on_export(k);
         for (struct connection *c = k->connections, *next; c; c = next) {
                 next = c->next;
                 leave(c);

@@ -88,6 +88,8 @@ int secrets_attach(struct ledger *l, const char *dir)
                                                 "PRAGMA secrets.journal_size_limit = 67108864",
                                                 "PRAGMA secrets.cache_size = -8192" };
         char path[PATH_MOST] = ":memory:";
+        const char *name = l->name;
+        l->name = "secrets/secrets.db";
         int keep = 1, status = dir ? make_file(l, dir, path) : 0;
         if (status == 0)
                 status = attach(l, path);
@@ -97,7 +99,10 @@ int secrets_attach(struct ledger *l, const char *dir)
                 status = db_do(l, settings[i]);
         if (status == 0 && dir)
                 status = db_do(l, "PRAGMA secrets.journal_mode = WAL");
-        return status == 0 ? migrate(l) : status;
+        if (status == 0)
+                status = migrate(l);
+        l->name = name;
+        return status;
 }
 
 /* A writer must have made it ready: a reader changes nothing. */

@@ -2,6 +2,7 @@
 #include "ledger/writer.h"
 #include "base/file.h"
 #include "base/time.h"
+#include "ledger/mail_export.h"
 #include "ledger/schema.h"
 #include "ledger/secrets_store.h"
 #include "ledger/verbs.h"
@@ -16,6 +17,8 @@ enum { CHECKPOINT_PAGES = 1000, PATH_MOST = 4096 };
 
 struct writer {
         struct ledger *ledger;
+        struct mail_export *mail; /* NULL: not yet, or nothing to export */
+        char *dir;
         int lock;
         bool open;  /* a group is under way */
         int failed; /* -errno: the group is lost already */
@@ -120,6 +123,7 @@ int writer_open(const char *dir, struct writer **ret, struct buf *why)
         char path[PATH_MOST];
         struct writer *w = xcalloc(1, sizeof *w);
         w->lock = -1;
+        w->dir = xstrdup(dir);
         buf_init(&w->error, 2048);
         int status = join(path, dir, "keeper.lock");
         if (status < 0)
@@ -169,8 +173,10 @@ void writer_close(struct writer *w)
                 return;
         if (w->ledger && w->open)
                 take_back(w);
+        mail_export_close(w->mail);
         ledger_close(w->ledger);
         autoclose_(&w->lock);
+        free(w->dir);
         buf_done(&w->error);
         free(w);
 }
@@ -183,6 +189,12 @@ struct ledger *writer_ledger(struct writer *w)
 const char *writer_error(const struct writer *w)
 {
         return w->error.p ? w->error.p : "";
+}
+
+int writer_export(struct writer *w, bool whole, struct buf *why)
+{
+        int status = w->mail ? 0 : mail_export_open(w->dir, w->ledger, &w->mail, why);
+        return status == 0 && w->mail ? mail_export_follow(w->mail, w->ledger, whole, why) : status;
 }
 
 int64_t writer_last_change(const struct writer *w)

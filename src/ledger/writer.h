@@ -24,6 +24,8 @@ void writer_run(struct writer *w, struct slice author, struct ipc_reader *frame,
 /* On disk: 0. Otherwise nothing of the group happened, and every reply of it must be replaced by this status and writer_error(). */
 int writer_commit(struct writer *w);
 const char *writer_error(const struct writer *w);
+/* Brings mail.db to the last commit (ledger/mail_export.h); whole: compares all of it. What fails is made good by the next call. */
+int writer_export(struct writer *w, bool whole, struct buf *why);
 int64_t writer_last_change(const struct writer *w); /* after the last commit */
 
 /* "alice(1000)" */
