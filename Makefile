@@ -128,6 +128,7 @@ install: all
 	install -D -m 0644 packaging/porteiro.conf $(DESTDIR)$(PREFIX)/share/doc/porteiro/porteiro.conf
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/porteiro/data data/weak-words
 	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/porteiro/texts $(wildcard texts/password.*)
+	install -D -m 0644 -t $(DESTDIR)$(PREFIX)/share/porteiro/mail $(wildcard packaging/mail/*)
 	install -D -m 0755 -t $(DESTDIR)$(PREFIX)/share/porteiro/lab lab/demo lab/lab
 	install -m 0644 $(wildcard lab/*.py) $(DESTDIR)$(PREFIX)/share/porteiro/lab/
 

@@ -21,7 +21,7 @@ struct mail_export {
 static const char tables[] =
     "CREATE TABLE domain(name TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;"
     "CREATE TABLE mailbox("
-    "  address TEXT PRIMARY KEY, maildir TEXT NOT NULL, quota INTEGER NOT NULL, may_send INTEGER NOT NULL, hash TEXT "
+    "  address TEXT PRIMARY KEY, folder TEXT NOT NULL, quota INTEGER NOT NULL, may_send INTEGER NOT NULL, hash TEXT "
     "NOT NULL"
     ") STRICT, WITHOUT ROWID;"
     "CREATE TABLE application(address TEXT NOT NULL, digest TEXT NOT NULL, PRIMARY KEY(address, digest)) STRICT, "
@@ -40,11 +40,11 @@ static const char tables[] =
 static const char views[] =
     "CREATE TEMP TABLE class_quota(class TEXT PRIMARY KEY, quota INTEGER NOT NULL);"
     "CREATE TEMP VIEW want_domain AS SELECT name FROM ledger.domain WHERE removed = " SQL_NEVER ";"
-    "CREATE TEMP VIEW want_mailbox AS SELECT m.address, printf('%02d/%d/', m.number % 100, m.number) AS maildir,"
+    "CREATE TEMP VIEW want_mailbox AS SELECT m.address, printf('%02d/%d/', m.number % 100, m.number) AS folder,"
     "  max(0, CASE WHEN m.quota <> -2 THEN m.quota WHEN s.quota <> -2 THEN s.quota"
     "    ELSE coalesce(q.quota, (SELECT quota FROM temp.class_quota WHERE class = ''), 0) END) AS quota,"
     "  m.suspended = 0 AND s.suspended = 0 AS may_send,"
-    "  CASE WHEN p.hash IS NULL THEN '' WHEN substr(p.hash, 1, 1) = '{' THEN p.hash ELSE '{CRYPT}' || p.hash END AS "
+    "  CASE WHEN p.hash IS NULL THEN '{CRYPT}!' WHEN substr(p.hash, 1, 1) = '{' THEN p.hash ELSE '{CRYPT}' || p.hash END AS "
     "hash"
     "  FROM ledger.mailbox m JOIN ledger.subscriber s ON s.number = m.subscriber"
     "  LEFT JOIN secrets.password p ON p.mailbox = m.number LEFT JOIN temp.class_quota q ON q.class = s.class AND "

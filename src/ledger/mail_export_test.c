@@ -115,7 +115,7 @@ static void each_change_is_followed(void **state)
         int64_t id;
         assert_yes(t, client_domain(t->client, S("example.net"), true, S("desk@example.org"), NULL));
         assert_yes(t, put(t, "ana@example.net", NULL, true));
-        assert_has(t, "mailbox ana@example.net|01/1/|0|1|\n");
+        assert_has(t, "mailbox ana@example.net|01/1/|0|1|{CRYPT}!\n");
         assert_has(t, "alias ana@example.net|ana@example.net\n");
         assert_has(t, "sender ana@example.net|ana@example.net\n");
         assert_yes(t, client_password_set(t->client, S("ana@example.net"), S(OLD)));
@@ -157,7 +157,7 @@ static void each_change_is_followed(void **state)
         assert_lacks(t, "mailbox ana@example.net");
         assert_lacks(t, "sender ");
         assert_yes(t, put(t, "ana@example.net", NULL, true));
-        assert_has(t, "mailbox ana@example.net|02/2/|0|1|\n"); /* a folder of its own, and no password */
+        assert_has(t, "mailbox ana@example.net|02/2/|0|1|{CRYPT}!\n"); /* a folder of its own, and no password */
 }
 
 static void quotas_come_from_where_they_are_said(void **state)
@@ -206,7 +206,7 @@ static void what_is_damaged_is_made_anew(void **state)
                 fclose(f);
                 assert_int_equal(client_open(t->dir, &t->client, &why), 0);
                 assert_yes(t, put(t, names[i], NULL, true));
-                assert_has(t, "mailbox ana@example.net|01/1/|0|1|\n");
+                assert_has(t, "mailbox ana@example.net|01/1/|0|1|{CRYPT}!\n");
                 assert_int_equal(access(journal, F_OK), -1);
         }
 }
