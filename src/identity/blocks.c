@@ -68,7 +68,7 @@ static const char *tell_block(struct reader *r, uint64_t line, const struct bloc
         }
         e.held[0].prefix = prefix_of(outside, 128);
         reader_take_block(r, &e, b->proto, (uint16_t)low, (uint16_t)high);
-        e.user = raw_text(e.line.value, r->arena);
+        e.user = e.line.value;
         if (r->o.nas.n == 0)
                 e.nas = raw_text(b->nas, r->arena);
         e.start = start_of(b);
@@ -192,10 +192,10 @@ static void take_range(struct slice s, struct block *b)
 /* ": INSIDE -> OUTSIDE:LOW-HIGH 0xWHEN" */
 static bool take_arrow(struct slice s, struct block *b)
 {
-        struct slice outside, inside = until(s, '>');
+        struct slice outside;
         if (!find_behind(s, S(" -> "), &outside))
                 return false;
-        b->inside = slice_trim((struct slice){ inside.p, inside.n - 1 });
+        b->inside = slice_trim((struct slice){ s.p, (size_t)(outside.p - s.p) - 4 });
         if (slice_starts(b->inside, S(":")))
                 b->inside = slice_trim(slice_from(b->inside, 1));
         struct slice rest = slice_trim(slice_from(outside, slice_find(outside, ' ')));

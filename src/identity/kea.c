@@ -123,7 +123,7 @@ static const char *take_times(const struct row *row, int64_t *began, int64_t *ex
         bool for_ever = valid == UINT32_MAX;
         if (for_ever && expire < valid) /* written in 32 bits */
                 expire += valid + 1;
-        if (expire < valid)
+        if (expire <= valid)
                 return "it began before 1970";
         *began = (int64_t)(expire - valid) * SECOND;
         *expires = for_ever ? TIME_NEVER : (int64_t)expire * SECOND;

@@ -161,7 +161,7 @@ static void read_row(struct reader *r, uint64_t line, const struct slice *cells,
                 reader_guessed_zone(r, line);
         e.realm = raw_text(cell(&row, REALM), r->arena);
         e.nas = raw_text(cell(&row, NAS), r->arena);
-        e.user = raw_text(e.line.value, r->arena);
+        e.user = e.line.value;
         if (cell(&row, SESSION).n)
                 e.session = raw_text(cell(&row, SESSION), r->arena);
         reader_tell(r, line, &e);

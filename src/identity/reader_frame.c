@@ -130,11 +130,10 @@ static int begins_lease(const char *p, size_t n)
 /* The line at `seen` begins; true where the record before it must end. *wait: more bytes are needed to say. */
 static bool ends_before_line(struct frames *f, bool at_end, bool *wait)
 {
-        if (!is_behind_line(f) || f->margin_checked)
+        if (!is_behind_line(f))
                 return false;
         int found = begins_lease(unread(f) + f->seen, length(f) - f->seen);
         *wait = found < 0 && !at_end;
-        f->margin_checked = found == 0;
         return found > 0;
 }
 
@@ -142,7 +141,7 @@ static void end_line(struct frames *f)
 {
         f->lines++;
         f->at = f->seen;
-        f->quoted = f->escaped = f->comment = f->margin_checked = false;
+        f->quoted = f->escaped = f->comment = false;
 }
 
 /* One character of a brace block; true where it ends the record. */
@@ -192,7 +191,7 @@ static size_t brace_record(struct frames *f, bool at_end, bool *whole)
 static void begin_record(struct frames *f)
 {
         f->seen = f->at = f->lines = f->quotes = f->depth = 0;
-        f->content = f->quoted = f->escaped = f->comment = f->margin_checked = f->passing = f->cut = false;
+        f->content = f->quoted = f->escaped = f->comment = f->passing = f->cut = false;
         f->place_offset = f->offset;
         f->place_line = f->line;
 }

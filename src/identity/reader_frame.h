@@ -28,7 +28,7 @@ struct frames {
         size_t lines; /* line ends before `seen` */
         size_t quotes;
         unsigned depth;
-        bool content, quoted, escaped, comment, margin_checked;
+        bool content, quoted, escaped, comment;
         bool passing;                      /* the rest of a record that is too long */
         bool cut;                          /* the first line's beginning was passed over */
         uint64_t offset, line;             /* of `begin`, in the file */

@@ -99,7 +99,7 @@ enum when fields_in_zone(struct clock *c, const struct fields *f, struct slice z
         if (known_offset(zone, &offset)) {
                 bool right = fields_utc(f, ret);
                 *ret -= right ? offset * SECOND : 0;
-                return right && *ret >= 0 ? WHEN_EXACT : WHEN_WRONG;
+                return right && *ret > 0 ? WHEN_EXACT : WHEN_WRONG;
         }
         struct fields quarter = *f;
         quarter.minute = f->minute / 15 * 15;
@@ -116,7 +116,7 @@ enum when fields_in_zone(struct clock *c, const struct fields *f, struct slice z
                         memcpy(c->zone, zone.p ? zone.p : "", zone.n);
         }
         *ret = c->instant + (f->minute - quarter.minute) * MINUTE + f->second * SECOND;
-        return c->guessed ? WHEN_GUESSED : WHEN_EXACT;
+        return *ret <= 0 ? WHEN_WRONG : c->guessed ? WHEN_GUESSED : WHEN_EXACT;
 }
 
 static bool take_month(struct slice *s, int *ret)
@@ -193,9 +193,9 @@ enum when when_date(struct clock *c, struct slice s, int64_t *ret)
                 return date_of_words(c, s, ret);
         if (slice_u64(s, INT64_C(253402300799), &seconds)) { /* the end of 9999 */
                 *ret = (int64_t)seconds * SECOND;
-                return WHEN_EXACT;
+                return seconds ? WHEN_EXACT : WHEN_WRONG;
         }
-        if (time_parse(s, TIME_FIRST_INSTANT, ret) != TIME_OK)
+        if (time_parse(s, TIME_FIRST_INSTANT, ret) != TIME_OK || *ret <= 0)
                 return WHEN_WRONG;
         return names_zone(s) ? WHEN_EXACT : WHEN_GUESSED;
 }
@@ -226,7 +226,7 @@ enum when when_syslog(struct clock *c, struct slice *s, int64_t now, int64_t *re
         date = (struct slice){ s->p, slice_find(*s, ' ') };
         if (date.n == 10 && s->n > 19 && s->p[13] == ':') /* "2026-07-19 16:13:02" */
                 date.n = 19;
-        if (time_parse(date, TIME_FIRST_INSTANT, ret) != TIME_OK)
+        if (time_parse(date, TIME_FIRST_INSTANT, ret) != TIME_OK || *ret <= 0)
                 return WHEN_WRONG;
         *s = slice_from(rest, date.n);
         return names_zone(date) ? WHEN_EXACT : WHEN_GUESSED;

@@ -6,7 +6,7 @@
  * policy's zone and said to be a guess.
  * Owns:    nothing; struct clock remembers the last quarter of an hour, because libc takes a microsecond for each.
  * Threads: the process's zone (base/time.h) must not change meanwhile.
- * Limits:  years 1970 to 9999. */
+ * Limits:  years 1970 to 9999, from the first microsecond on: no instant is 0 or before. */
 #pragma once
 
 #include "base/time.h"
