@@ -23,6 +23,23 @@ bool addr_parse(struct slice s, struct addr *ret)
         return true;
 }
 
+bool addr_port_parse(struct slice s, struct addr *ret, uint16_t *port)
+{
+        uint64_t number;
+        size_t colon = s.n;
+        while (colon && s.p[colon - 1] != ':')
+                colon--;
+        struct slice host = { s.p, colon ? colon - 1 : 0 };
+        bool brackets = host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']';
+        if (brackets)
+                host = (struct slice){ host.p + 1, host.n - 2 };
+        if (brackets != (slice_find(host, ':') < host.n) || !slice_u64(slice_from(s, colon), 65535, &number) ||
+            number == 0 || !addr_parse(host, ret))
+                return false;
+        *port = (uint16_t)number;
+        return true;
+}
+
 enum prefix_error prefix_parse(struct slice s, struct prefix *ret)
 {
         struct slice length;

@@ -29,6 +29,8 @@ enum prefix_error {
 };
 
 bool addr_parse(struct slice s, struct addr *ret);
+/* "192.0.2.1:1813", "[2001:db8::1]:1813"; the port is not 0. */
+bool addr_port_parse(struct slice s, struct addr *ret, uint16_t *port);
 /* "192.0.2.0/24", or an address alone (/32, /128). */
 enum prefix_error prefix_parse(struct slice s, struct prefix *ret);
 const char *addr_print(const struct addr *a, char out[ADDR_TEXT_MAX]);       /* returns out */

@@ -197,7 +197,7 @@ static const struct option feed_options[] = {
         { "line", OPTION_CHOICE, .choices = line_choices, .fallback = "auto", AT(feed, line),
           .help = "What recognises the subscriber. auto: what its format knows best, such as the circuit before the "
                   "user, and "
-                  "the MAC last." },
+                  "else MAC or DUID." },
         { "tolerance", OPTION_DURATION, .low = SECOND, .high = DAY, .fallback = "2s", AT(feed, tolerance),
           .help = "How far the clock behind it may be off: look-ups of its leases reach so far to both sides." },
 };

@@ -412,25 +412,13 @@ static bool parse_edge_where(struct values *v, const struct option *o, struct to
         return true;
 }
 
-/* ADDRESS:PORT, an IPv6 address in brackets. */
 static bool parse_listen(struct values *v, const struct option *o, struct token t, void *ret)
 {
-        struct slice text = t.text;
         struct listen listen = { .place = t.place };
-        uint64_t port = 0;
-        size_t colon = text.n;
-        while (colon && text.p[colon - 1] != ':')
-                colon--;
-        struct slice host = { text.p, colon ? colon - 1 : 0 };
-        bool brackets = host.n > 2 && host.p[0] == '[' && host.p[host.n - 1] == ']';
-        if (brackets)
-                host = (struct slice){ host.p + 1, host.n - 2 };
-        if (!addr_parse(host, &listen.addr) || brackets != (slice_find(host, ':') < host.n) ||
-            !slice_u64(slice_from(text, colon), 65535, &port) || port == 0) {
+        if (!addr_port_parse(t.text, &listen.addr, &listen.port)) {
                 diag_error(v->d, t.place, "%s is ADDRESS:PORT, such as 192.0.2.1:1813 or [2001:db8::1]:1813", o->name);
                 return false;
         }
-        listen.port = (uint16_t)port;
         *(struct listen *)ret = listen;
         return true;
 }
