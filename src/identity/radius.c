@@ -184,37 +184,14 @@ static bool hold_prefix(struct radius_request *r, struct slice value)
 
 static bool take_cause(struct radius_request *r, struct slice value)
 {
-        /* RFC 2866 5.10, as FreeRADIUS writes them */
-        static const char *const names[] = {
-                NULL,
-                "User-Request",
-                "Lost-Carrier",
-                "Lost-Service",
-                "Idle-Timeout",
-                "Session-Timeout",
-                "Admin-Reset",
-                "Admin-Reboot",
-                "Port-Error",
-                "NAS-Error",
-                "NAS-Request",
-                "NAS-Reboot",
-                "Port-Unneeded",
-                "Port-Preempted",
-                "Port-Suspended",
-                "Service-Unavailable",
-                "Callback",
-                "User-Error",
-                "Host-Request",
-        };
         if (value.n != 4)
                 return false;
         uint32_t n = number_of(value);
-        if (n < COUNT_OF(names) && names[n]) {
-                r->report.cause = slice_of(names[n]);
-                return true;
+        r->report.cause = accounting_cause(n);
+        if (r->report.cause.n == 0) {
+                snprintf(r->cause, sizeof r->cause, "%u", n);
+                r->report.cause = slice_of(r->cause);
         }
-        snprintf(r->cause, sizeof r->cause, "%u", n);
-        r->report.cause = slice_of(r->cause);
         return true;
 }
 

@@ -79,6 +79,11 @@ void reader_free_(struct reader **r)
         reader_free(*r);
 }
 
+void reader_clock(struct reader *r, int64_t now)
+{
+        r->o.now = now;
+}
+
 static struct slice evidence_of(struct reader *r, uint64_t line)
 {
         char digits[20];

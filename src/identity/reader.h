@@ -45,6 +45,8 @@ struct reader *reader_new(const struct reader_options *o);
 void reader_free(struct reader *r);
 void reader_free_(struct reader **r);
 #define autoreader CLEANUP(reader_free_) struct reader
+/* What time it is, for who reads on for months. */
+void reader_clock(struct reader *r, int64_t now);
 void reader_feed(struct reader *r, struct slice bytes);
 /* All that was in a followed file has been fed; what is fed next was written at `now`. For records that do not say their time (a release, in
  * Kea's file). */
