@@ -21,7 +21,7 @@ class home { port25 block }
 pool city { class home prefix 198.51.100.0/24, 2001:db8:100::/40 delegated 56 }
 gate { nflog-group %d }
 """
-DUTIES = ("keeper", "gate", "judge", "sight")
+DUTIES = ("keeper", "gate", "judge", "sight", "lease")
 CAP_NET_ADMIN = 1 << 12
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: duties drop rights")
@@ -103,7 +103,7 @@ def own_users(tmp_path):
 
 def locked_duties(box, run):
     box.run("apply")
-    until("sight locked in", lambda: [e for e in events(run, "locked-in") if e["duty"] == "sight"])
+    until("both locked in", lambda: {"sight", "lease"} <= {e["duty"] for e in events(run, "locked-in")})
     return {duty: status(pid_of(run, duty)) for duty in DUTIES}
 
 
@@ -192,7 +192,7 @@ def test_the_wait_doubles(box):
 
 def test_sight_follows_the_group_of_the_generation(box):
     run = start(box)
-    assert [e["for"] for e in events(run, "waiting")] == ['"a first generation"']
+    until("both wait", lambda: [e["for"] for e in events(run, "waiting")] == ['"a first generation"'] * 2)
     box.run("apply")
     until("bound", lambda: [e["group"] for e in events(run, "started") if e["duty"] == "sight"] == ["25"])
     box.policy(POLICY % 26)
@@ -240,6 +240,7 @@ def test_it_ends_all_in_reverse_order(box, number):
     run = start(box)
     box.run("apply")
     pids = [pid_of(run, duty) for duty in DUTIES]
+    until("all at work", lambda: {"sight", "lease"} <= {e["duty"] for e in events(run, "started")})
     os.kill(supervisor_of(run), number)
     assert run.wait(15) == 0
     assert not any(map(alive, pids))

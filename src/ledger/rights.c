@@ -12,6 +12,7 @@ static const struct {
         { "porteiro-judge", { VERB_quarantine_add, VERB_suspicion_set, VERB_listen } },
         { "porteiro-sight", { VERB_sightings_add } },
         { "porteiro-auth", { VERB_password_rehash, VERB_app_password_used } },
+        { "porteiro-lease", { VERB_leases_put } },
 };
 
 void rights_init(struct rights *r)

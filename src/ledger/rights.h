@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { RIGHTS_USERS = 4 };
+enum { RIGHTS_USERS = 5 };
 
 struct rights {
         struct {

@@ -7,8 +7,9 @@
 
 #include <cmocka.h>
 
-/* As if the users of the duties were there: gate 101, judge 102, sight 103, auth 104. */
-static const struct rights rights = { .users = { { true, 101 }, { true, 102 }, { true, 103 }, { true, 104 } } };
+/* As if the users of the duties were there: gate 101, judge 102, sight 103, auth 104, lease 105. */
+static const struct rights rights = { .users = {
+                                          { true, 101 }, { true, 102 }, { true, 103 }, { true, 104 }, { true, 105 } } };
 
 static const struct {
         uid_t uid;
@@ -39,6 +40,10 @@ static const struct {
         { 104, VERB_app_password_add, false },
         { 104, VERB_mailbox_remove, false },
         { 0, VERB_password_set, true },
+        { 105, VERB_leases_put, true },
+        { 105, VERB_lease_add, false },
+        { 105, VERB_listen, false },
+        { 105, VERB_subscriber_import, false },
         { 0, VERB_generation_add, true },
         { 1000, VERB_quarantine_release, true },
         { 103, 9999, false },

@@ -4,9 +4,10 @@
 #include "base/notify.h"
 #include "gate/gate.h"
 #include "gate/sight.h"
+#include "identity/feed.h"
 #include "judge/judge.h"
 #include "ledger/keeper.h"
-#include "run/group.h"
+#include "run/reign.h"
 #include "run/state.h"
 
 #include <grp.h>
@@ -26,9 +27,16 @@ static const char *self_dir;
 
 /* --- locking in --- */
 
-static int lock_in(struct buf *why)
+/* `more`: folders that only this run knows of; they may be read. */
+static int lock_in_with(const char *const *more, size_t n, struct buf *why)
 {
         struct sandbox s = self->sandbox;
+        autofree struct sandbox_path *paths = xcalloc(s.n_paths + n, sizeof *paths);
+        memcpy(paths, s.paths, s.n_paths * sizeof *paths);
+        for (size_t i = 0; i < n; i++)
+                paths[s.n_paths + i] = (struct sandbox_path){ more[i], SANDBOX_READ };
+        s.paths = paths;
+        s.n_paths += n;
         int landlock = 0;
         s.deadly = slice_eq(slice_of(getenv(SANDBOX_VARIABLE)), S("kill"));
         int failed = sandbox_lock(&s, self_dir, &landlock, why);
@@ -38,21 +46,26 @@ static int lock_in(struct buf *why)
 }
 
 /* There is no way on without the lock. */
-static void lock_in_or_end(void)
+static void lock_in_or_end_with(const char *const *more, size_t n)
 {
         autobuf why;
         buf_init(&why, 4096);
-        if (lock_in(&why) != 0) {
+        if (lock_in_with(more, n, &why) != 0) {
                 fprintf(stderr, "porteiro: %s: cannot lock itself in: %s\n", self->name, buf_cstr(&why));
                 exit(STATUS_SYSTEM);
         }
         notify("READY=1");
 }
 
+static void lock_in_or_end(void)
+{
+        lock_in_or_end_with(NULL, 0);
+}
+
 static int lock_in_keeper(void *arg, struct buf *why)
 {
         (void)arg;
-        return lock_in(why);
+        return lock_in_with(NULL, 0, why);
 }
 
 /* --- the duties --- */
@@ -77,7 +90,7 @@ static int run_judge(const char *dir)
         return judge_run(&(struct judge_options){ .dir = dir, .lock_in = lock_in_or_end });
 }
 
-static struct group *group;
+static struct reign *reign;
 
 static void say_waiting(void)
 {
@@ -85,20 +98,36 @@ static void say_waiting(void)
         notify("READY=1\nSTATUS=waiting for a first generation");
 }
 
-static bool still_the_group(void)
+static bool still(void)
 {
-        return group_still(group, time_monotonic());
+        return reign_still(reign, time_monotonic());
+}
+
+static void wants_group(const struct policy *p, struct buf *out)
+{
+        buf_addf(out, "%u", p->gate.nflog_group);
 }
 
 static int run_sight(const char *dir)
 {
-        group = group_wait(dir, say_waiting);
+        reign = reign_wait(dir, wants_group, say_waiting);
         int status = sight_run(&(struct sight_options){ .dir = dir,
                                                         .nflog_fd = -1,
-                                                        .group = group_number(group),
+                                                        .group = reign_policy(reign)->gate.nflog_group,
                                                         .lock_in = lock_in_or_end,
-                                                        .still = still_the_group });
-        group_free(group);
+                                                        .still = still });
+        reign_free(reign);
+        return status;
+}
+
+static int run_lease(const char *dir)
+{
+        size_t n;
+        reign = reign_wait(dir, feeds_wanted, say_waiting);
+        autofree struct feed_source *sources = feeds_of_policy(reign_policy(reign), &n);
+        int status = feeds_run(&(struct feeds_options){
+            .dir = dir, .sources = sources, .n = n, .lock_in = lock_in_or_end_with, .still = still });
+        reign_free(reign);
         return status;
 }
 
@@ -129,6 +158,9 @@ static const struct sandbox_path judge_paths[] = { { NULL, SANDBOX_READ }, EVERY
 /* Its socket, its key and the ledger are open by then. */
 static const struct sandbox_path sight_paths[] = { EVERYBODY_READS };
 
+/* Its sockets, its secrets and the ledger, too; the folders of the files it follows are added. */
+static const struct sandbox_path lease_paths[] = { EVERYBODY_READS };
+
 #define PATHS(table) .paths = table, .n_paths = COUNT_OF(table)
 
 const struct duty_row duties[] = {
@@ -141,6 +173,10 @@ const struct duty_row duties[] = {
           run_gate },
         { "judge", "porteiro-judge", { PATHS(judge_paths) }, run_judge },
         { "sight", "porteiro-sight", { .first = CAPABILITY(CAP_NET_ADMIN), PATHS(sight_paths) }, run_sight },
+        { "lease",
+          "porteiro-lease",
+          { .first = CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_DAC_READ_SEARCH), PATHS(lease_paths) },
+          run_lease },
 };
 const size_t n_duties = COUNT_OF(duties);
 
