@@ -229,6 +229,7 @@ int cmd_lease(int argc, char **argv)
                 { "whose", &whose_shape, lease_whose },
                 { "history", &history_shape, lease_history },
                 { "unknown", &unknown_shape, lease_unknown },
+                { "follow", &follow_shape, lease_follow },
         };
         return cli_dispatch("lease", verbs, COUNT_OF(verbs), argc, argv);
 }
