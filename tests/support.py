@@ -47,7 +47,7 @@ class Porteiro:
 
     def start(self, *words):
         """Start a duty; its output is in process.log (a path). close(), stop() or the test's end ends it."""
-        log = self.folder / f"{'-'.join(words)}-{len(self._started)}.log"
+        log = self.folder / f"{'-'.join(words[:2])}-{len(self._started)}.log"
         with open(log, "wb") as output:
             process = subprocess.Popen(self._command(words), stdin=subprocess.DEVNULL, stdout=output,
                                        stderr=subprocess.STDOUT, start_new_session=True)
