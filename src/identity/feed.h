@@ -31,14 +31,22 @@ struct feed_source {
         enum line_choice line;
 };
 
-/* X(name, of packets or of files: what is shown) */
 #define FEED_COUNTS(X)                                                                                                 \
-        X(packets)                                                                                                     \
+        X(packets) /* from who may report */                                                                           \
         X(answered)                                                                                                    \
-        X(again)                                                                                                       \
+        X(again) /* seen before */                                                                                     \
         X(malformed)                                                                                                   \
-        X(wrong_secret) X(unknown_nas) X(unusable) X(overrun) X(bytes) X(events) X(wrong) X(rotated) X(cut) X(leases)  \
-            X(refused)
+        X(wrong_secret)                                                                                                \
+        X(unknown_nas) /* from who may not report, or to nobody's feed */                                              \
+        X(unusable)    /* reports that say nothing a ledger could keep */                                              \
+        X(overrun)     /* lost in the kernel, because we were slow */                                                  \
+        X(bytes)       /* of a file */                                                                                 \
+        X(events)                                                                                                      \
+        X(wrong) /* records of a file */                                                                               \
+        X(rotated)                                                                                                     \
+        X(cut)                                                                                                         \
+        X(leases)  /* new in the ledger, or changed there */                                                           \
+        X(refused) /* leases the keeper will never take */
 #define FEED_COUNT_FIELD(name) uint64_t name;
 struct feed_counts {
         FEED_COUNTS(FEED_COUNT_FIELD)
