@@ -99,7 +99,7 @@ static void too_long_is_passed_over(void **state)
                   "user=00:0c:01:02:03:04 @f:3\n" },
                 { READER_CSV, CSV "\"", "\n192.0.2.1,user:a,1795341071\n",
                   "wrong 2: the record has more than 65,536 bytes\n"
-                  "begins 2026-11-22T09:51:11 start=2026-11-22T09:51:11 user:a 192.0.2.1 user=a @f:3\n" },
+                  "is 2026-11-22T09:51:11 start=2026-11-22T09:51:11 user:a 192.0.2.1 user=a @f:3\n" },
         };
         for (size_t i = 0; i < COUNT_OF(rows); i++) {
                 struct reader_options o = { .format = rows[i].format, .name = { "f", 1 } };
