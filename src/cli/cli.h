@@ -31,6 +31,9 @@ int cmd_generations(int argc, char **argv);
 int cmd_run(int argc, char **argv);
 int cmd_duty(int argc, char **argv);
 int cmd_subscriber(int argc, char **argv);
+int cmd_mailbox(int argc, char **argv);
+int cmd_alias(int argc, char **argv);
+int cmd_domain(int argc, char **argv);
 int cmd_lease(int argc, char **argv);
 int cmd_exemption(int argc, char **argv);
 int cmd_quarantine(int argc, char **argv);
@@ -84,6 +87,8 @@ int cli_dispatch(const char *noun, const struct cli_verb *verbs, size_t n, int a
 bool cli_time(const char *what, const char *text, enum time_edge edge, int64_t *ret);
 /* The same, or "24h": so long ago. */
 bool cli_since(const char *what, const char *text, int64_t *ret);
+/* "yes", "no"; false where it is neither. */
+bool cli_yes_no(struct slice text, bool *ret);
 /* A prefix with nothing set past its length; prints what is wrong and returns false. */
 bool cli_prefix(const char *what, const char *text, struct prefix *ret);
 /* Whether a word that may also be a subscriber's id is an address or prefix. Prints nothing. */

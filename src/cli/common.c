@@ -44,6 +44,15 @@ bool cli_since(const char *what, const char *text, int64_t *ret)
         return true;
 }
 
+bool cli_yes_no(struct slice text, bool *ret)
+{
+        bool yes = slice_ieq(text, S("yes"));
+        if (!yes && !slice_ieq(text, S("no")))
+                return false;
+        *ret = yes;
+        return true;
+}
+
 int cli_print(struct buf *out)
 {
         if (out->full)

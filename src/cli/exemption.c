@@ -1,10 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "cli/cli.h"
+#include "cli/list.h"
 #include "ledger/json.h"
 
 #include <stdio.h>
-
-enum { ARENA = 256 << 20, OUT = 256 << 20 };
 
 static const char *until, *owner, *reason, *all;
 static const struct cli_option add_options[] = {
@@ -69,8 +67,10 @@ static const char *state_of(const struct exemption *e, int64_t now)
         return e->removed ? "removed" : e->until <= now ? "over" : e->start > now ? "to come" : "in force";
 }
 
-static void print_table(const struct exemption *rows, size_t n, int64_t now, struct buf *out)
+static void print_table(const void *list, size_t n, struct buf *out)
 {
+        const struct exemption *rows = list;
+        int64_t now = time_now();
         static const char *const titles[] = { "number", "for", "until", "state", "owner", "reason", "author" };
         char text[PREFIX_TEXT_MAX], end[TIME_TEXT_MAX];
         struct table *t = table_new(COUNT_OF(titles), titles);
@@ -90,45 +90,30 @@ static void print_table(const struct exemption *rows, size_t n, int64_t now, str
         table_print(t, out);
 }
 
-static void print_json(const struct exemption *rows, size_t n, struct buf *out)
+static int read_list(struct ledger *l, struct arena *a, const struct cli *cli, void *rows, size_t *n)
 {
-        struct json j;
-        json_report(&j, out);
-        json_array(&j, "exemptions");
-        for (size_t i = 0; i < n; i++)
-                exemption_json(&j, NULL, &rows[i]);
-        json_array_end(&j);
-        json_report_end(&j);
+        struct exemption **ret = rows;
+        size_t kept = 0;
+        int64_t now = time_now();
+        (void)cli;
+        int status = ledger_exemptions(l, a, ret, n);
+        for (size_t i = 0; status == 0 && i < *n; i++)
+                if (all || (!(*ret)[i].removed && (*ret)[i].until > now))
+                        (*ret)[kept++] = (*ret)[i];
+        *n = kept;
+        return status;
+}
+
+static void row_json(struct json *j, const char *key, const void *row)
+{
+        exemption_json(j, key, row);
 }
 
 static int run_list(int argc, char **argv)
 {
-        struct cli cli;
-        struct exemption *rows = NULL;
-        size_t n = 0, kept = 0;
-        bool none;
-        int status;
-        int64_t now = time_now();
-        if (!cli_parse(&cli, &list_shape, argc, argv, &status))
-                return status;
-        autoledger *l = cli_ledger(&cli, &none, &status);
-        if (status)
-                return status;
-        autoarena *a = arena_new(ARENA);
-        autobuf out;
-        buf_init(&out, OUT);
-        int failed = l ? ledger_exemptions(l, a, &rows, &n) : 0;
-        if (failed)
-                return cli_ledger_failed(l, failed);
-        for (size_t i = 0; i < n; i++)
-                if (all || (!rows[i].removed && rows[i].until > now))
-                        rows[kept++] = rows[i];
-        cli_zone(&cli);
-        if (cli.json)
-                print_json(rows, kept, &out);
-        else
-                print_table(rows, kept, now, &out);
-        return cli_print(&out);
+        static const struct cli_list list = { &list_shape, "exemptions", sizeof(struct exemption),
+                                              read_list,   print_table,  row_json };
+        return cli_list(&list, argc, argv);
 }
 
 static int run_remove(int argc, char **argv)

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "cli/cli.h"
+#include "cli/list.h"
 #include "ledger/json.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-enum { ARENA = 256 << 20, OUT = 256 << 20 };
+enum { ARENA = 256 << 20 };
 
 static const char *level, *reason, *lasts, *until, *approved_by, *all;
 static const struct cli_option add_options[] = {
@@ -171,8 +171,10 @@ static const char *state_of(const struct quarantine *q, int64_t now)
         return q->proposed ? "proposed" : q->start > now ? "to come" : "in force";
 }
 
-static void print_table(const struct quarantine *rows, size_t n, int64_t now, struct buf *out)
+static void print_table(const void *list, size_t n, struct buf *out)
 {
+        const struct quarantine *rows = list;
+        int64_t now = time_now();
         static const char *const titles[] = { "number", "subscriber", "level",  "state",      "from",
                                               "until",  "reason",     "author", "approved by" };
         char start[TIME_TEXT_MAX], end[TIME_TEXT_MAX];
@@ -193,46 +195,29 @@ static void print_table(const struct quarantine *rows, size_t n, int64_t now, st
         table_print(t, out);
 }
 
-static void print_json(const struct quarantine *rows, size_t n, struct buf *out)
+static int read_list(struct ledger *l, struct arena *a, const struct cli *cli, void *rows, size_t *n)
 {
-        struct json j;
-        json_report(&j, out);
-        json_array(&j, "quarantines");
-        for (size_t i = 0; i < n; i++)
-                quarantine_json(&j, NULL, &rows[i]);
-        json_array_end(&j);
-        json_report_end(&j);
+        struct quarantine **ret = rows;
+        size_t kept = 0;
+        int64_t now = time_now();
+        int status = ledger_quarantines(l, a, slice_of(cli->n_words ? cli->words[0] : NULL), now, false, ret, n);
+        for (size_t i = 0; status == 0 && i < *n; i++)
+                if (all || (!(*ret)[i].released && (*ret)[i].until > now))
+                        (*ret)[kept++] = (*ret)[i];
+        *n = kept;
+        return status;
+}
+
+static void row_json(struct json *j, const char *key, const void *row)
+{
+        quarantine_json(j, key, row);
 }
 
 static int run_list(int argc, char **argv)
 {
-        struct cli cli;
-        struct quarantine *rows = NULL;
-        size_t n = 0, kept = 0;
-        bool none;
-        int status;
-        int64_t now = time_now();
-        if (!cli_parse(&cli, &list_shape, argc, argv, &status))
-                return status;
-        autoledger *l = cli_ledger(&cli, &none, &status);
-        if (status)
-                return status;
-        autoarena *a = arena_new(ARENA);
-        autobuf out;
-        buf_init(&out, OUT);
-        int failed =
-            l ? ledger_quarantines(l, a, slice_of(cli.n_words ? cli.words[0] : NULL), now, false, &rows, &n) : 0;
-        if (failed)
-                return cli_ledger_failed(l, failed);
-        for (size_t i = 0; i < n; i++)
-                if (all || (!rows[i].released && rows[i].until > now))
-                        rows[kept++] = rows[i];
-        cli_zone(&cli);
-        if (cli.json)
-                print_json(rows, kept, &out);
-        else
-                print_table(rows, kept, now, &out);
-        return cli_print(&out);
+        static const struct cli_list list = { &list_shape, "quarantines", sizeof(struct quarantine),
+                                              read_list,   print_table,   row_json };
+        return cli_list(&list, argc, argv);
 }
 
 /* --- release --- */

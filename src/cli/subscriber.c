@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "cli/list.h"
+#include "cli/mail.h"
 #include "cli/subscriber.h"
 #include "ledger/json.h"
 #include "ledger/line.h"
@@ -12,8 +14,8 @@ enum { ARENA = 1 << 30, OUT = 512 << 20 };
 
 static const char *name, *class, *port25, *language, *email, *phone, *post, *never_cut;
 static const char *lines[CLI_VALUES_MOST], *addresses[CLI_VALUES_MOST], *drop_lines[CLI_VALUES_MOST],
-    *drop_addresses[CLI_VALUES_MOST];
-static size_t n_lines, n_addresses, n_drop_lines, n_drop_addresses;
+    *drop_addresses[CLI_VALUES_MOST], *limits[CLI_VALUES_MOST];
+static size_t n_lines, n_addresses, n_drop_lines, n_drop_addresses, n_limits;
 
 #define FIELDS                                                                                                         \
         { .name = "name", .argument = "TEXT", .help = "the customer's name", .value = &name },                         \
@@ -35,6 +37,11 @@ static size_t n_lines, n_addresses, n_drop_lines, n_drop_addresses;
               .help = "user, circuit, remote, mac, duid, vlan, static, inside; repeatable",                            \
               .values = lines,                                                                                         \
               .n_values = &n_lines },                                                                                  \
+            { .name = "limit",                                                                                         \
+              .argument = "NAME=VALUE",                                                                                \
+              .help = "of each of his mailboxes: see mailbox add; repeatable",                                         \
+              .values = limits,                                                                                        \
+              .n_values = &n_limits },                                                                                 \
         {                                                                                                              \
                 .name = "address", .argument = "PREFIX", .help = "a fixed address; repeatable", .values = addresses,   \
                 .n_values = &n_addresses                                                                               \
@@ -80,15 +87,6 @@ const char *subscriber_class_wrong(const struct policy *p, struct slice wanted, 
         if (near < p->n_classes)
                 buf_addf(text, ": did you mean %.*s?", SLICE_ARGS(p->classes[near].name));
         return buf_cstr(text);
-}
-
-bool subscriber_yes_no(struct slice text, bool *ret)
-{
-        bool yes = slice_ieq(text, S("yes"));
-        if (!yes && !slice_ieq(text, S("no")))
-                return false;
-        *ret = yes;
-        return true;
 }
 
 static int take_class(const struct cli *cli, struct subscriber_change *c)
@@ -168,9 +166,11 @@ static int take_fields(const struct cli *cli, struct subscriber_change *c, struc
                         return cli_fail(EXIT_USAGE, "--port25: %s: open, observe, shift, divert, trap, block or none",
                                         port25);
         }
-        if (never_cut && !subscriber_yes_no(slice_of(never_cut), &c->value.never_cut))
+        if (never_cut && !cli_yes_no(slice_of(never_cut), &c->value.never_cut))
                 return cli_fail(EXIT_USAGE, "--never-cut: %s: yes or no", never_cut);
         c->never_cut = never_cut != NULL;
+        if (!mail_take_limits(limits, n_limits, &c->value.limits, c->limits))
+                return EXIT_USAGE;
         int status = take_lists(c, a);
         return status ? status : take_class(cli, c);
 }
@@ -209,7 +209,8 @@ struct shown {
         struct quarantine *quarantines;
         struct exemption *exemptions; /* of everybody */
         struct told *told;
-        size_t n_quarantines, n_exemptions, n_told;
+        struct mailbox *mailboxes;
+        size_t n_quarantines, n_exemptions, n_told, n_mailboxes;
 };
 
 static int read_shown(struct ledger *l, struct arena *a, struct slice id, struct shown *s)
@@ -219,16 +220,10 @@ static int read_shown(struct ledger *l, struct arena *a, struct slice id, struct
                 status = ledger_quarantines(l, a, id, 0, false, &s->quarantines, &s->n_quarantines);
         if (status == 0)
                 status = ledger_exemptions(l, a, &s->exemptions, &s->n_exemptions);
+        if (status == 0)
+                status =
+                    ledger_mailboxes(l, a, &(struct mail_query){ .subscriber = id }, &s->mailboxes, &s->n_mailboxes);
         return status ? status : ledger_told(l, a, id, &s->told, &s->n_told);
-}
-
-static void field(struct buf *out, const char *what, struct slice value)
-{
-        if (value.n == 0)
-                return;
-        buf_addf(out, "%-10s ", what);
-        buf_add_shown(out, value);
-        buf_addc(out, '\n');
 }
 
 static void print_lease(const struct lease *l, struct buf *out)
@@ -277,28 +272,45 @@ static void print_decisions(const struct shown *s, struct buf *out)
         }
 }
 
+static void print_mail(const struct shown *s, struct buf *out)
+{
+        autobuf text;
+        buf_init(&text, 1024);
+        mail_limits_print(&s->subscriber.limits, &text);
+        show_field(out, "limits", buf_slice(&text));
+        show_suspension(out, "suspended", &s->subscriber.suspension);
+        for (size_t i = 0; i < s->n_mailboxes; i++) {
+                buf_clear(&text);
+                buf_addf(&text, "%.*s%s%s", SLICE_ARGS(s->mailboxes[i].address),
+                         s->mailboxes[i].principal ? ", principal" : "",
+                         s->mailboxes[i].suspension.since ? ", suspended" : "");
+                show_field(out, "mailbox", buf_slice(&text));
+        }
+}
+
 static void print_shown(const struct shown *s, struct buf *out)
 {
         const struct subscriber *v = &s->subscriber;
-        field(out, "subscriber", v->id);
-        field(out, "name", v->name);
-        field(out, "class", v->class.n ? v->class : S("(his pool's)"));
+        show_field(out, "subscriber", v->id);
+        show_field(out, "name", v->name);
+        show_field(out, "class", v->class.n ? v->class : S("(his pool's)"));
         if (v->port25 != STRATEGY_NONE)
-                field(out, "port25", slice_of(strategy_name(v->port25)));
-        field(out, "language", v->language);
-        field(out, "email", v->email);
-        field(out, "phone", v->phone);
-        field(out, "post", v->post);
+                show_field(out, "port25", slice_of(strategy_name(v->port25)));
+        show_field(out, "language", v->language);
+        show_field(out, "email", v->email);
+        show_field(out, "phone", v->phone);
+        show_field(out, "post", v->post);
         if (v->never_cut)
-                field(out, "never-cut", S("yes"));
+                show_field(out, "never-cut", S("yes"));
         for (size_t i = 0; i < v->n_lines; i++) {
                 autobuf text;
                 buf_init(&text, 1024);
                 line_print(&v->lines[i], &text);
-                field(out, "line", buf_slice(&text));
+                show_field(out, "line", buf_slice(&text));
         }
         for (size_t i = 0; i < v->n_leases; i++)
                 print_lease(&v->leases[i], out);
+        print_mail(s, out);
         print_decisions(s, out);
 }
 
@@ -307,6 +319,10 @@ static void shown_json(const struct shown *s, struct buf *out)
         struct json j;
         json_report(&j, out);
         subscriber_json(&j, "subscriber", &s->subscriber);
+        json_array(&j, "mailboxes");
+        for (size_t i = 0; i < s->n_mailboxes; i++)
+                mailbox_json(&j, NULL, &s->mailboxes[i]);
+        json_array_end(&j);
         json_array(&j, "quarantines");
         for (size_t i = 0; i < s->n_quarantines; i++)
                 quarantine_json(&j, NULL, &s->quarantines[i]);
@@ -357,7 +373,9 @@ static int run_show(int argc, char **argv)
 
 /* --- list --- */
 
-static const struct cli_shape list_shape = { "subscriber list", NULL, 0, 0, 0 };
+static const struct cli_option list_options[] = { CLI_PAGE("ID") };
+static const struct cli_shape list_shape = { "subscriber list [--after ID] [--most N]", list_options,
+                                             COUNT_OF(list_options), 0, 0 };
 
 static void add_prefixes(struct table *t, const struct subscriber *v)
 {
@@ -372,10 +390,11 @@ static void add_prefixes(struct table *t, const struct subscriber *v)
         table_add(t, "%s", buf_cstr(&text));
 }
 
-static void print_list(const struct subscriber *all, size_t n, struct buf *out)
+static void print_list(const void *rows, size_t n, struct buf *out)
 {
         static const char *const titles[] = { "subscriber", "name",  "class",        "port25",
                                               "never-cut",  "lines", "addresses now" };
+        const struct subscriber *all = rows;
         struct table *t = table_new(COUNT_OF(titles), titles);
         for (size_t i = 0; i < n; i++) {
                 table_add(t, "%.*s", SLICE_ARGS(all[i].id));
@@ -387,46 +406,32 @@ static void print_list(const struct subscriber *all, size_t n, struct buf *out)
                 add_prefixes(t, &all[i]);
         }
         table_print(t, out);
-        buf_addf(out, "%zu subscriber%s\n", n, n == 1 ? "" : "s");
+        cli_page_end(n, "subscriber", "subscribers", n ? all[n - 1].id : S(""), out);
 }
 
-static void list_json(const struct subscriber *all, size_t n, struct buf *out)
+static int read_list(struct ledger *l, struct arena *a, const struct cli *cli, void *rows, size_t *n)
 {
-        struct json j;
-        json_report(&j, out);
-        json_array(&j, "subscribers");
-        for (size_t i = 0; i < n; i++)
-                subscriber_json(&j, NULL, &all[i]);
-        json_array_end(&j);
-        json_report_end(&j);
+        size_t most;
+        (void)cli;
+        if (!cli_page(&most))
+                return 1;
+        return cli_after || most ? ledger_subscribers_page(l, a, slice_of(cli_after), most, rows, n)
+                                 : ledger_subscribers(l, a, rows, n);
+}
+
+static void row_json(struct json *j, const char *key, const void *row)
+{
+        subscriber_json(j, key, row);
 }
 
 static int run_list(int argc, char **argv)
 {
-        struct cli cli;
-        struct subscriber *all = NULL;
-        size_t n = 0;
-        bool none;
-        int status;
-        if (!cli_parse(&cli, &list_shape, argc, argv, &status))
-                return status;
-        autoledger *l = cli_ledger(&cli, &none, &status);
-        if (status)
-                return status;
-        autoarena *a = arena_new(ARENA);
-        autobuf out;
-        buf_init(&out, OUT);
-        int failed = l ? ledger_subscribers(l, a, &all, &n) : 0;
-        if (failed)
-                return cli_ledger_failed(l, failed);
-        if (cli.json)
-                list_json(all, n, &out);
-        else
-                print_list(all, n, &out);
-        return cli_print(&out);
+        static const struct cli_list list = { &list_shape, "subscribers", sizeof(struct subscriber),
+                                              read_list,   print_list,    row_json };
+        return cli_list(&list, argc, argv);
 }
 
-/* --- remove, told --- */
+/* --- remove, suspend, told --- */
 
 static const char *reason, *by, *at, *note;
 static const struct cli_option remove_options[] = {
@@ -444,16 +449,29 @@ static const struct cli_shape told_shape = {
         COUNT_OF(told_options), 1, 1
 };
 
+static const struct cli_shape suspend_shape = { "subscriber suspend ID --reason TEXT", remove_options,
+                                                COUNT_OF(remove_options), 1, 1 };
+static const struct cli_shape resume_shape = { "subscriber resume ID", NULL, 0, 1, 1 };
+
 static int run_remove(int argc, char **argv)
 {
-        struct cli cli;
-        int status;
-        if (!cli_parse(&cli, &remove_shape, argc, argv, &status))
-                return status;
-        autoclient *c = cli_client(&cli, &status);
-        return c ? cli_answer(c, "subscriber remove",
-                              client_subscriber_remove(c, slice_of(cli.words[0]), slice_of(reason)))
-                 : status;
+        static const struct mail_act act = { &remove_shape, "subscriber remove", &reason, false,
+                                             client_subscriber_remove };
+        return mail_act(&act, argc, argv);
+}
+
+static int run_suspend(int argc, char **argv)
+{
+        static const struct mail_act act = { &suspend_shape, "subscriber suspend", &reason, true,
+                                             client_subscriber_suspend };
+        return mail_act(&act, argc, argv);
+}
+
+static int run_resume(int argc, char **argv)
+{
+        static const struct mail_act act = { &resume_shape, "subscriber resume", &reason, false,
+                                             client_subscriber_suspend };
+        return mail_act(&act, argc, argv);
 }
 
 static int run_told(int argc, char **argv)
@@ -482,6 +500,8 @@ int cmd_subscriber(int argc, char **argv)
                 { "show", &show_shape, run_show },
                 { "list", &list_shape, run_list },
                 { "remove", &remove_shape, run_remove },
+                { "suspend", &suspend_shape, run_suspend },
+                { "resume", &resume_shape, run_resume },
                 { "told", &told_shape, run_told },
                 { "import", &subscriber_import_shape, subscriber_import },
                 { "export", &subscriber_export_shape, subscriber_export },

@@ -15,5 +15,3 @@ extern const struct cli_shape subscriber_import_shape, subscriber_export_shape;
 
 /* The class as the policy knows it: NULL where it is right or cannot be checked (no policy), else what is wrong, in *text. */
 const char *subscriber_class_wrong(const struct policy *p, struct slice class, struct buf *text);
-/* "yes", "no"; false where it is neither. */
-bool subscriber_yes_no(struct slice text, bool *ret);

@@ -108,6 +108,7 @@ int bulk_finish(struct verb_call *c, struct bulk *b, int status)
         else if (status == BULK_DONE)
                 status = 0;
         ipc_put_text(c->results, buf_slice(&b->report));
+        ipc_put_int(c->results, (int64_t)b->errors);
         ipc_put_int(c->results, b->done_by.n ? b->done_at : 0);
         ipc_put_text(c->results, b->done_by);
         buf_done(&b->report);

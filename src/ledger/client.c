@@ -266,6 +266,7 @@ static int call_import(struct client *c, struct bulk_import *im)
         if (status < 0)
                 return status;
         buf_add(im->report, ipc_text(&c->results));
+        im->errors = ipc_int(&c->results);
         im->done_at = ipc_int(&c->results);
         im->done_by = ipc_text(&c->results);
         if (c->results.bad)

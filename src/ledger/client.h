@@ -56,6 +56,7 @@ struct bulk_import {
         bool dry_run;
         struct slice key;
         struct buf *report;
+        int64_t errors;       /* how many there were; the first of them are told */
         int64_t done_at;      /* 0: it was not done before */
         struct slice done_by; /* until the next call */
 };

@@ -92,10 +92,26 @@ static int record(struct verb_call *c, const char *verb, struct slice why, const
         return status == 0 ? record_change(c, S("domain"), name) : status;
 }
 
+/* An unknown address within the domain would be sent to itself. */
+static int must_exist_within(struct verb_call *c, const struct domain *d, struct slice address)
+{
+        struct slice domain;
+        bool known;
+        slice_cut(address, '@', &domain);
+        if (!slice_eq(domain, d->name))
+                return 0;
+        int status = address_known(c->ledger, address, &known);
+        return status == 0 && !known
+                   ? verb_no(c, "there is no %.*s yet: make it first, then the catch-all", SLICE_ARGS(address))
+                   : status;
+}
+
 static int set_catch_all(struct verb_call *c, struct domain *d, struct slice catch_all)
 {
         size_t n = catch_all.n != 0;
         int status = targets_check(c, "catch-all", &catch_all, &n);
+        if (status == 0 && n)
+                status = must_exist_within(c, d, catch_all);
         if (status)
                 return status;
         struct statement *s = db_prepare(c->ledger, "UPDATE domain SET catch_all = ? WHERE number = ?");

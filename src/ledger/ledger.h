@@ -98,6 +98,9 @@ struct subscriber {
 int ledger_subscriber(struct ledger *l, struct arena *a, struct slice id, struct subscriber *ret);
 int ledger_subscribers(struct ledger *l, struct arena *a, struct subscriber **ret,
                        size_t *n); /* by id, lines and leases filled */
+/* By id, those after `after`, at most `most` (0: all). */
+int ledger_subscribers_page(struct ledger *l, struct arena *a, struct slice after, size_t most, struct subscriber **ret,
+                            size_t *n);
 int ledger_leases_of(struct ledger *l, struct arena *a, struct slice subscriber, int64_t at, struct lease **ret,
                      size_t *n);
 /* Those that ended after `since` or have not ended (0: all there ever were), by address, at most `most`; everybody's where

@@ -62,6 +62,15 @@ static int who_has(struct ledger *l, struct slice address, const char **kind, in
         return status == -ENOENT ? 0 : status;
 }
 
+int address_known(struct ledger *l, struct slice address, bool *ret)
+{
+        const char *kind;
+        int64_t number;
+        int status = who_has(l, address, &kind, &number);
+        *ret = status == 0 && *kind;
+        return status;
+}
+
 static int catch_all_of(struct ledger *l, struct arena *a, struct slice address, struct slice *ret)
 {
         struct slice domain;

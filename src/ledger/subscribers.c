@@ -231,6 +231,38 @@ int ledger_subscribers(struct ledger *l, struct arena *a, struct subscriber **re
         return status;
 }
 
+static int read_page(struct ledger *l, struct arena *a, struct slice after, int64_t most, struct rows *rows)
+{
+        struct statement *s =
+            db_prepare(l, "SELECT id FROM subscriber WHERE id > ? AND removed = " SQL_NEVER " ORDER BY id LIMIT ?");
+        db_text(s, after);
+        db_int(s, most);
+        while (db_row(s)) {
+                struct subscriber *v = rows_add(rows);
+                if (!v)
+                        break;
+                v->id = db_get_text(s, a);
+        }
+        int status = db_done(s);
+        for (size_t i = 0; status == 0 && i < rows->n; i++) {
+                struct subscriber *v = (struct subscriber *)rows->all + i;
+                status = read_subscriber(l, a, v->id, v);
+        }
+        return status;
+}
+
+int ledger_subscribers_page(struct ledger *l, struct arena *a, struct slice after, size_t most, struct subscriber **ret,
+                            size_t *n)
+{
+        struct rows rows = rows_of(l, a, sizeof **ret);
+        bool began;
+        int status = db_snapshot(l, &began);
+        if (status < 0)
+                return status;
+        status = read_page(l, a, after, most && most < INT64_MAX ? (int64_t)most : -1, &rows);
+        return db_snapshot_end(l, began, rows_done(&rows, status, (void **)ret, n));
+}
+
 /* --- told --- */
 
 int ledger_told(struct ledger *l, struct arena *a, struct slice subscriber, struct told **ret, size_t *n)
