@@ -12,9 +12,9 @@ CLANG   ?= clang
 PYTHON  ?= /usr/bin/python3
 FUZZ_SECONDS ?= 30
 
-LIBRARIES := libevent_core libmnl sqlite3 jansson libseccomp libcap-ng libmd libcrypt pwquality
+LIBRARIES := libevent_core libmnl sqlite3 jansson libseccomp libcap-ng libmd libcrypt pwquality libssl libcrypto
 PACKAGES  := gcc make pkg-config libevent-dev libmnl-dev libsqlite3-dev libjansson-dev \
-             libseccomp-dev libcap-ng-dev libmd-dev libcrypt-dev libpwquality-dev libcmocka-dev freeradius-utils nftables \
+             libseccomp-dev libcap-ng-dev libmd-dev libcrypt-dev libpwquality-dev libssl-dev libcmocka-dev freeradius-utils nftables \
              iptables iproute2 util-linux tzdata python3 \
              python3-pytest python3-scapy postfix postfix-sqlite dovecot-imapd dovecot-sqlite mandoc systemd diffutils
 PACKAGES_LINT := clang clang-format cppcheck
@@ -27,7 +27,7 @@ ifdef WERROR
 WARNINGS += -Werror
 endif
 HARDEN   := -D_FORTIFY_SOURCE=2 -fstack-protector-strong -fstack-clash-protection -fPIE
-LDHARDEN := -pie -Wl,-z,relro,-z,now
+LDHARDEN := -pie -Wl,--as-needed,-z,relro,-z,now
 OPTIMISE ?= -O2 -g
 ifdef SANITIZE
 HARDEN   := -fno-omit-frame-pointer

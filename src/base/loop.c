@@ -44,6 +44,11 @@ void loop_free(struct loop *l)
         free(l);
 }
 
+struct event_base *loop_base(struct loop *l)
+{
+        return l->base;
+}
+
 int loop_run(struct loop *l)
 {
         if (event_base_dispatch(l->base) == -1)

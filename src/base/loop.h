@@ -26,3 +26,7 @@ struct watch *loop_timer(struct loop *l, int64_t us, void (*call)(void *arg), vo
 void watch_again(struct watch *w, int64_t us);
 struct watch *loop_signal(struct loop *l, int signal, void (*call)(void *arg), void *arg);
 void watch_free(struct watch *w); /* NULL is fine */
+
+/* libevent's own, for base/io.c alone. */
+struct event_base;
+struct event_base *loop_base(struct loop *l);
