@@ -66,7 +66,7 @@ static bool at(const struct csv *c, char b)
 /* "\n", "\r\n" or the end; does not move. */
 static size_t line_end(const struct csv *c)
 {
-        return at(c, '\n') ? 1 : slice_starts(c->left, S("\r\n")) ? 2 : 0;
+        return at(c, '\n') ? 1 : at(c, '\r') && c->left.n > 1 && c->left.p[1] == '\n' ? 2 : 0;
 }
 
 static bool read_quoted(struct csv *c)
@@ -96,8 +96,26 @@ static bool read_quoted(struct csv *c)
         return true;
 }
 
+/* Bytes that are nothing but themselves, at once. */
+static bool add_run(struct csv *c)
+{
+        size_t n = 0;
+        while (n < c->left.n && c->left.p[n] >= ' ' && (unsigned char)c->left.p[n] < 0x80 && c->left.p[n] != '"' &&
+               c->left.p[n] != c->separator)
+                n++;
+        if (n > sizeof c->bytes - c->n_bytes)
+                return bad(c, "the row has more than 65,536 bytes");
+        if (n)
+                memcpy(c->bytes + c->n_bytes, c->left.p, n);
+        c->n_bytes += n;
+        c->left = slice_from(c->left, n);
+        return true;
+}
+
 static bool read_plain(struct csv *c)
 {
+        if (!add_run(c))
+                return false;
         while (c->left.n && !at(c, c->separator) && !line_end(c)) {
                 if (at(c, '"'))
                         return bad(c, "quotes stand within a cell that does not begin with them");

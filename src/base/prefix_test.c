@@ -2,6 +2,7 @@
 #include "base/prefix.h"
 
 #include <setjmp.h>
+#include <stdio.h>
 #include <stdarg.h>
 #include <cmocka.h>
 
@@ -115,9 +116,22 @@ static void nests(void **state)
         assert_int_equal(prefix_shown_len(&wide), 24);
 }
 
+static void every_byte_prints_and_reads(void **state)
+{
+        (void)state;
+        for (unsigned n = 0; n < 256; n++) {
+                char want[32], got[ADDR_TEXT_MAX];
+                struct addr a;
+                snprintf(want, sizeof want, "%u.%u.%u.%u", n, 255 - n, n / 2, n / 26);
+                assert_true(addr_parse(slice_of(want), &a));
+                assert_string_equal(addr_print(&a, got), want);
+        }
+}
+
 int main(void)
 {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(parses_and_prints), cmocka_unit_test(walks),
+        const struct CMUnitTest tests[] = { cmocka_unit_test(every_byte_prints_and_reads),
+                                            cmocka_unit_test(parses_and_prints), cmocka_unit_test(walks),
                                             cmocka_unit_test(nests) };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -182,7 +182,7 @@ static bool take_value(struct detail *d, const struct attribute *a, struct slice
 }
 
 /* "\tNAME[:tag] = VALUE", also += := and ==. */
-static bool split(struct slice line, struct slice *name, struct slice *value)
+static bool split(struct slice line, struct slice *name, struct slice *rest)
 {
         size_t from = 0;
         while (from < line.n && (line.p[from] == '\t' || line.p[from] == ' '))
@@ -191,7 +191,7 @@ static bool split(struct slice line, struct slice *name, struct slice *value)
         size_t eq = slice_find(line, '=');
         if (eq == line.n || eq == 0)
                 return false;
-        *value = slice_trim(slice_from(line, eq + 1 + (eq + 1 < line.n && line.p[eq + 1] == '=')));
+        *rest = slice_from(line, eq + 1);
         size_t n = eq;
         if (n && (line.p[n - 1] == '+' || line.p[n - 1] == ':'))
                 n--;
@@ -214,10 +214,10 @@ static bool is_repeated(const struct detail *d, const struct attribute *a)
 
 static bool read_attribute(struct detail *d, struct slice line)
 {
-        struct slice name, value;
+        struct slice name, rest;
         d->wrong = "a line of it is no attribute";
         d->stamped = false;
-        if (!split(line, &name, &value))
+        if (!split(line, &name, &rest))
                 return false;
         const struct attribute *a = find_attribute(name);
         if (!a)
@@ -229,7 +229,8 @@ static bool read_attribute(struct detail *d, struct slice line)
         d->wrong = a->kind == AS_HELD || a->kind == AS_NAS ? "is no address"
                    : a->kind == AS_TIME                    ? "is no date that exists"
                                                            : "cannot be read";
-        bool right = take_value(d, a, value);
+        bool equal = rest.n && rest.p[0] == '='; /* == */
+        bool right = take_value(d, a, slice_trim(slice_from(rest, equal)));
         d->which = right ? NULL : d->which;
         return right;
 }

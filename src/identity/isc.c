@@ -25,7 +25,7 @@ enum binding { BINDING_HELD, BINDING_OVER, BINDING_NOBODY };
 struct lease_block {
         int64_t starts, ends, cltt, tstp; /* 0: not said */
         enum binding binding;
-        const char *state; /* why it ended */
+        struct slice state; /* why it ended */
         struct slice uid;
         struct client client;
         const char *wrong;
@@ -41,8 +41,10 @@ struct scan {
 static void pass_blanks(struct slice *s)
 {
         for (;;) {
-                while (s->n && (s->p[0] == ' ' || s->p[0] == '\t' || s->p[0] == '\n' || s->p[0] == '\r'))
-                        *s = slice_from(*s, 1);
+                size_t n = 0;
+                while (n < s->n && (s->p[n] == ' ' || s->p[n] == '\t' || s->p[n] == '\n' || s->p[n] == '\r'))
+                        n++;
+                *s = slice_from(*s, n);
                 if (s->n == 0 || s->p[0] != '#')
                         return;
                 *s = slice_from(*s, slice_find(*s, '\n'));
@@ -61,9 +63,15 @@ static struct slice take_quoted(struct slice *s)
         return inside;
 }
 
+static enum token mark_of(char c)
+{
+        return c == '{' ? TOKEN_OPEN : c == '}' ? TOKEN_CLOSE : c == ';' ? TOKEN_SEMICOLON : TOKEN_END;
+}
+
 static enum token take_token(struct slice *s, struct slice *text)
 {
-        static const char marks[] = "{};";
+        static const bool ends_word[256] = { [' '] = true, ['\t'] = true, ['\r'] = true, ['\n'] = true, ['{'] = true,
+                                             ['}'] = true, [';'] = true,  ['"'] = true,  ['#'] = true };
         pass_blanks(s);
         if (s->n == 0)
                 return TOKEN_END;
@@ -71,13 +79,13 @@ static enum token take_token(struct slice *s, struct slice *text)
                 *text = take_quoted(s);
                 return TOKEN_STRING;
         }
-        const char *mark = memchr(marks, s->p[0], 3);
-        if (mark) {
+        enum token mark = mark_of(s->p[0]);
+        if (mark != TOKEN_END) {
                 *s = slice_from(*s, 1);
-                return *mark == '{' ? TOKEN_OPEN : *mark == '}' ? TOKEN_CLOSE : TOKEN_SEMICOLON;
+                return mark;
         }
         size_t n = 1;
-        while (n < s->n && !memchr(" \t\r\n{};\"#", s->p[n], 9))
+        while (n < s->n && !ends_word[(unsigned char)s->p[n]])
                 n++;
         *text = (struct slice){ s->p, n };
         *s = slice_from(*s, n);
@@ -93,7 +101,7 @@ static void take_statement(struct slice *s, struct statement *ret)
                         ret->quoted[ret->n] = ret->by == TOKEN_STRING;
                         ret->words[ret->n++] = text;
                 }
-        for (size_t i = ret->n; i < WORDS_MOST; i++)
+        for (size_t i = ret->n; i < 4; i++) /* the most that anyone looks at */
                 ret->words[i] = (struct slice){ NULL, 0 };
 }
 
@@ -106,9 +114,9 @@ static void pass_block(struct slice *s)
                 depth += t == TOKEN_OPEN ? 1u : t == TOKEN_CLOSE ? -1u : 0u;
 }
 
-static bool word_is(const struct statement *s, size_t i, const char *word)
+static bool word_is(const struct statement *s, size_t i, struct slice word)
 {
-        return slice_eq(s->words[i], slice_of(word));
+        return slice_eq(s->words[i], word);
 }
 
 /* "4 2026/11/22 09:52:18", "epoch 1795341138", "never" */
@@ -117,11 +125,11 @@ static bool take_date(const struct statement *s, int64_t *ret)
         struct fields f = { 0 };
         struct slice day = s->words[2], time = s->words[3];
         uint64_t seconds;
-        if (word_is(s, 1, "never")) {
+        if (word_is(s, 1, S("never"))) {
                 *ret = TIME_NEVER;
                 return true;
         }
-        if (word_is(s, 1, "epoch")) {
+        if (word_is(s, 1, S("epoch"))) {
                 bool right = slice_u64(day, INT64_C(253402300799), &seconds);
                 *ret = right ? (int64_t)seconds * SECOND : 0;
                 return right;
@@ -145,11 +153,12 @@ static struct slice take_bytes(struct reader *r, const struct statement *s, size
 static void take_state(const struct statement *s, struct lease_block *b)
 {
         static const struct {
-                const char *name;
+                struct slice name;
                 enum binding binding;
-        } states[] = { { "active", BINDING_HELD }, { "bootp", BINDING_HELD },      { "free", BINDING_OVER },
-                       { "backup", BINDING_OVER }, { "expired", BINDING_OVER },    { "released", BINDING_OVER },
-                       { "reset", BINDING_OVER },  { "abandoned", BINDING_NOBODY } };
+        } states[] = { { { "active", 6 }, BINDING_HELD },  { { "bootp", 5 }, BINDING_HELD },
+                       { { "free", 4 }, BINDING_OVER },    { { "backup", 6 }, BINDING_OVER },
+                       { { "expired", 7 }, BINDING_OVER }, { { "released", 8 }, BINDING_OVER },
+                       { { "reset", 5 }, BINDING_OVER },   { { "abandoned", 9 }, BINDING_NOBODY } };
         for (size_t i = 0; i < COUNT_OF(states); i++)
                 if (word_is(s, 2, states[i].name)) {
                         b->binding = states[i].binding;
@@ -162,26 +171,28 @@ static void take_state(const struct statement *s, struct lease_block *b)
 static void take_lease_statement(struct reader *r, const struct statement *s, struct lease_block *b)
 {
         struct {
-                const char *name;
+                struct slice name;
                 int64_t *at;
-        } dates[] = { { "starts", &b->starts }, { "ends", &b->ends }, { "cltt", &b->cltt }, { "tstp", &b->tstp } };
+        } dates[] = {
+                { S("starts"), &b->starts }, { S("ends"), &b->ends }, { S("cltt"), &b->cltt }, { S("tstp"), &b->tstp }
+        };
         for (size_t i = 0; i < COUNT_OF(dates); i++)
                 if (word_is(s, 0, dates[i].name)) {
                         if (!take_date(s, dates[i].at))
                                 b->wrong = "one of its dates does not exist";
                         return;
                 }
-        if (word_is(s, 0, "binding"))
+        if (word_is(s, 0, S("binding")))
                 take_state(s, b);
-        else if (word_is(s, 0, "hardware"))
+        else if (word_is(s, 0, S("hardware")))
                 b->client.mac = s->words[2];
-        else if (word_is(s, 0, "uid"))
+        else if (word_is(s, 0, S("uid")))
                 b->uid = take_bytes(r, s, 1);
-        else if (word_is(s, 0, "option") && word_is(s, 1, "agent.circuit-id"))
+        else if (word_is(s, 0, S("option")) && word_is(s, 1, S("agent.circuit-id")))
                 b->client.circuit = take_bytes(r, s, 2);
-        else if (word_is(s, 0, "option") && word_is(s, 1, "agent.remote-id"))
+        else if (word_is(s, 0, S("option")) && word_is(s, 1, S("agent.remote-id")))
                 b->client.remote = take_bytes(r, s, 2);
-        else if (word_is(s, 0, "abandoned"))
+        else if (word_is(s, 0, S("abandoned")))
                 b->binding = BINDING_NOBODY;
 }
 
@@ -236,7 +247,7 @@ static void tell(struct scan *scan, const struct lease_block *b, struct event *e
                 return;
         e->kind = EVENT_ENDS;
         e->expires = TIME_NEVER;
-        e->why = slice_of(b->state);
+        e->why = b->state;
         e->at = b->binding == BINDING_NOBODY && began ? began : over;
         if (b->binding == BINDING_NOBODY) {
                 e->line = (struct line){ 0 };
@@ -273,7 +284,7 @@ static void take_association(struct scan *scan, struct slice id)
                 take_statement(&scan->left, &s);
                 if (s.by == TOKEN_SEMICOLON) {
                         take_lease_statement(scan->r, &s, &common);
-                } else if (s.by == TOKEN_OPEN && (word_is(&s, 0, "iaaddr") || word_is(&s, 0, "iaprefix"))) {
+                } else if (s.by == TOKEN_OPEN && (word_is(&s, 0, S("iaaddr")) || word_is(&s, 0, S("iaprefix")))) {
                         struct lease_block b = common;
                         take_lease(scan, &b);
                         tell_lease(scan, s.words[1], &b);
@@ -299,7 +310,7 @@ static bool is_no_lease(const struct statement *s)
                                              "option",
                                              "set" };
         for (size_t i = 0; i < COUNT_OF(words); i++)
-                if (word_is(s, 0, words[i]))
+                if (word_is(s, 0, slice_of(words[i])))
                         return true;
         return s->n == 0 && s->by == TOKEN_SEMICOLON;
 }
@@ -316,7 +327,7 @@ void isc_record(struct reader *r, const struct record *rec)
                 return;
         }
         take_statement(&scan.left, &s);
-        if (s.by == TOKEN_OPEN && s.n == 2 && word_is(&s, 0, "lease")) {
+        if (s.by == TOKEN_OPEN && s.n == 2 && word_is(&s, 0, S("lease"))) {
                 struct lease_block b = { 0 };
                 take_lease(&scan, &b);
                 take_uid(r, &b);

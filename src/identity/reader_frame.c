@@ -172,6 +172,21 @@ static bool brace_character(struct frames *f, char c)
         return (c == '}' || c == ';') && f->depth == 0;
 }
 
+/* Passes over what changes nothing: most of all bytes. */
+static void pass_ordinary(struct frames *f)
+{
+        static const bool special[256] = {
+                ['\n'] = true, ['"'] = true, ['\\'] = true, ['{'] = true, ['}'] = true, [';'] = true, ['#'] = true
+        };
+        const unsigned char *p = (const unsigned char *)unread(f);
+        size_t i = f->seen, n = length(f);
+        if (f->escaped || (!f->content && !f->comment))
+                return;
+        while (i < n && !special[p[i]])
+                i++;
+        f->seen = i;
+}
+
 static size_t brace_record(struct frames *f, bool at_end, bool *whole)
 {
         bool wait = false;
@@ -179,6 +194,9 @@ static size_t brace_record(struct frames *f, bool at_end, bool *whole)
                 if (ends_before_line(f, at_end, &wait))
                         return f->seen;
                 if (wait)
+                        return NONE;
+                pass_ordinary(f);
+                if (f->seen == length(f))
                         return NONE;
                 if (brace_character(f, unread(f)[f->seen])) {
                         *whole = true;

@@ -210,7 +210,10 @@ static enum when syslog_of_old(struct clock *c, struct slice *s, int64_t now, in
                 return WHEN_WRONG;
         /* eight years back: 29 February */
         for (int back = -1; back <= 8; back++) {
+                int64_t about;
                 f.year = t.tm_year + 1900 - back;
+                if (!fields_utc(&f, &about) || about > now + 3 * DAY)
+                        continue;
                 enum when found = fields_in_zone(c, &f, S(""), ret);
                 if (found != WHEN_WRONG && *ret <= now + DAY)
                         return found;
