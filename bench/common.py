@@ -3,6 +3,7 @@
 import os
 import pathlib
 import random
+import re
 import resource
 import statistics
 import subprocess
@@ -61,6 +62,16 @@ class Timed:
         if check and self.status != 0:
             again = subprocess.run(command, capture_output=True, text=True)
             raise SystemExit(f"bench: {' '.join(command)}: exit {self.status}\n{again.stderr[-2000:]}")
+
+
+def compiled(name, folder):
+    """bench/NAME.c as a program, linked as the Makefile links ours."""
+    libraries = re.search(r"^LIBRARIES := (.*)$", (ROOT / "Makefile").read_text(), re.M)[1].split()
+    flags = subprocess.run(["pkg-config", "--libs", *libraries], capture_output=True, text=True, check=True).stdout.split()
+    archive = ROOT / os.environ.get("PORTEIRO_BUILD", "build") / "libporteiro.a"
+    subprocess.run(["gcc", "-std=gnu17", "-D_GNU_SOURCE", f"-I{ROOT}/src", "-O2", "-o", folder / name, ROOT / f"bench/{name}.c", archive,
+                    *flags, "-lm"], check=True)
+    return folder / name
 
 
 def median(values):

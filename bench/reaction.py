@@ -1,26 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From the commit of a quarantine to its enforcement in the kernel, with 100,000 prefixes and 50,000 subscribers' own entries loaded;
 beside fail2ban with its nftables action on the same machine in the same run."""
-import os
 import pathlib
 import shutil
 import subprocess
 import time
 
-from common import PORTEIRO, ROOT, Timed, line, median, policy, subscribers, title
+from common import PORTEIRO, Timed, compiled, line, median, policy, subscribers, title
 from lab import Lab, wait_for
 
 PREFIXES, PEOPLE, SINGLE, BURST, BANS = 100_000, 50_000, 200, 1000, 100
-LIBRARIES = "libevent_core libmnl sqlite3 jansson libseccomp libcap-ng"
-
-
-def build(folder):
-    program = folder / "quarantine"
-    flags = subprocess.run(["pkg-config", "--libs", *LIBRARIES.split()], capture_output=True, text=True, check=True).stdout.split()
-    archive = ROOT / os.environ.get("PORTEIRO_BUILD", "build") / "libporteiro.a"
-    subprocess.run(["gcc", "-std=gnu17", "-D_GNU_SOURCE", f"-I{ROOT}/src", "-O2", "-o", program, ROOT / "bench/quarantine.c", archive, *flags, "-lm"],
-                   check=True)
-    return program
 
 
 def peak(pid):
@@ -30,7 +19,7 @@ def peak(pid):
 
 
 def porteiro(lab, folder):
-    program = build(folder)
+    program = compiled("quarantine", folder)
     router = lab.host("router", forward=True)
     conf, people, state = (folder / n for n in ("big.conf", "people.csv", "state"))
     conf.write_text(policy(PREFIXES))
