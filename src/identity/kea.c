@@ -184,11 +184,12 @@ static void take_row(const struct row *row, bool v6)
                 reader_wrong(row->r, row->line, "%s", wrong);
                 return;
         }
-        c.mac = cell(row, v6 ? OTHER : CLIENT);
         if (v6)
                 c.duid = cell(row, CLIENT);
         else
                 take_client_id(row, &c);
+        if (!v6 || c.duid.n == 0 || row->r->o.line == LINE_MAC) /* of v6 the DUID is the client */
+                c.mac = cell(row, v6 ? OTHER : CLIENT);
         take_context(row, &c);
         tell(row, &c, state, began, &e);
 }
