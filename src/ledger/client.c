@@ -457,6 +457,28 @@ int client_leases_put(struct client *c, struct slice feed, struct slice position
         return status;
 }
 
+int client_segments_check(struct client *c, struct slice name, bool *more)
+{
+        int64_t n = 0;
+        ipc_put_text(begin(c, VERB_segments_check), name);
+        int status = call_number(c, &n);
+        *more = n != 0;
+        return status;
+}
+
+int client_segments_add(struct client *c, const struct slice *names, size_t n, struct slice live)
+{
+        struct buf *b = begin(c, VERB_segments_add);
+        ipc_put_int(b, (int64_t)n);
+        for (size_t i = 0; i < n; i++)
+                ipc_put_text(b, names[i]);
+        ipc_put_text(b, live);
+        c->deadline_s = DEADLINE_IMPORT_S;
+        int status = call(c);
+        c->deadline_s = DEADLINE_S;
+        return status;
+}
+
 int client_lease_end(struct client *c, const struct prefix *prefix, const struct line *line, int64_t at,
                      struct slice why)
 {

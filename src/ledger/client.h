@@ -112,6 +112,11 @@ int client_lease_add(struct client *c, const struct lease *lease);
 int client_lease_end(struct client *c, const struct prefix *prefix, const struct line *line, int64_t at,
                      struct slice why);
 
+/* For ledger/pile.h: a file in STATE/leases/incoming is looked through, a part of it at each call (*more: call again); those that were seen
+ * whole become part of the ledger together with the leases of the file `live` (empty: none), which the live table gets. */
+int client_segments_check(struct client *c, struct slice name, bool *more);
+int client_segments_add(struct client *c, const struct slice *names, size_t n, struct slice live);
+
 /* What a feed found out, and where it stands now, in one commit. Each lease is known by (source, nas, session, user, start, address,
  * length): the same one again sets end, why_ended and evidence anew; an empty interval takes it back. Nothing else is ended by it: what follows
  * from what is for the feed to say. feed empty: no position is kept. *ret_changed (may be NULL): how many were new or different. */

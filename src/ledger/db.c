@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "ledger/db.h"
+#include "ledger/archive.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -180,6 +180,7 @@ void ledger_close(struct ledger *l)
                 free(s);
         }
         map_done(&l->statements);
+        archive_free(l->archive);
         sqlite3_close(l->db);
         buf_done(&l->error);
         free(l);
@@ -371,6 +372,12 @@ int db_script(struct ledger *l, const char *sql)
 bool db_in_transaction(const struct ledger *l)
 {
         return !sqlite3_get_autocommit(l->db);
+}
+
+void db_rolled_back(struct ledger *l)
+{
+        l->lengths_known = false;
+        archive_stale(l->archive);
 }
 
 int db_snapshot(struct ledger *l, bool *ret_began)

@@ -30,6 +30,7 @@ struct ledger {
         int64_t wal_pages; /* in the write-ahead log after the last commit (writer only) */
         /* Of leases, as in lease_length: kept by the writer, who alone changes them; forgotten at every rollback. */
         bool lengths[129], lengths_known;
+        struct archive *archive; /* of the leases that are over; NULL for a ledger in memory */
 };
 
 struct statement {
@@ -66,6 +67,7 @@ int db_do(struct ledger *l, const char *sql);
 int db_script(struct ledger *l, const char *sql);
 
 bool db_in_transaction(const struct ledger *l);
+void db_rolled_back(struct ledger *l); /* said after a rollback: what is remembered of the database may not be so */
 /* One moment of the ledger for several statements; within a transaction they do nothing. */
 int db_snapshot(struct ledger *l, bool *ret_began);
 int db_snapshot_end(struct ledger *l, bool began, int status);

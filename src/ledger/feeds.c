@@ -29,7 +29,7 @@ static int keep_position(struct verb_call *c, struct slice feed, struct slice po
         return db_run(s);
 }
 
-static int put(struct verb_call *c, struct lease *lease, bool *ret_changed)
+int feed_put(struct verb_call *c, struct lease *lease, bool *ret_changed)
 {
         int64_t line, owner = 0;
         int status = lease_check(c, lease);
@@ -41,7 +41,7 @@ static int put(struct verb_call *c, struct lease *lease, bool *ret_changed)
                 return verb_no(c, "static leases are a person's to give");
         status = line_number(c->ledger, &lease->line, true, &line);
         if (status == 0)
-                status = lease->end == lease->start ? lease_erase(c, lease, ret_changed)
+                status = lease->end == lease->start ? lease_erase(c, lease, line, ret_changed)
                                                     : lease_replace(c, lease, line, ret_changed);
         if (status < 0 || !*ret_changed)
                 return status;
@@ -59,7 +59,7 @@ int verb_leases_put(struct verb_call *c)
         for (size_t i = 0; status == 0 && i < n; i++) {
                 bool different = false;
                 struct lease lease = wire_get_lease(c->args);
-                status = c->args->bad ? -EBADMSG : put(c, &lease, &different);
+                status = c->args->bad ? -EBADMSG : feed_put(c, &lease, &different);
                 changed += different;
         }
         if (status == 0)

@@ -4,6 +4,7 @@
 #include "base/loop.h"
 #include "base/notify.h"
 #include "ledger/rights.h"
+#include "ledger/upkeep.h"
 #include "ledger/verbs.h"
 #include "ledger/writer.h"
 
@@ -44,7 +45,8 @@ struct keeper {
         struct loop *loop;
         int fd;
         char path[4096];
-        struct watch *accept, *commit, *export, *half, *term, *interrupt;
+        struct watch *accept, *commit, *export, *half, *work, *term, *interrupt;
+        struct upkeep *upkeep;
         struct connection *connections;
         size_t n_connections, n_group;
         bool turning;        /* the commit is on its way, after all that is ready in this turn of the loop */
@@ -321,6 +323,14 @@ static void on_commit(void *arg)
                         run_frames(c);
 }
 
+/* Its transactions are its own: what was asked until now is answered first. */
+static void on_work(void *arg)
+{
+        struct keeper *k = arg;
+        on_commit(k);
+        watch_again(k->work, upkeep_step(k->upkeep, time_now()));
+}
+
 /* --- start and stop --- */
 
 static void on_accept(void *arg, int what)
@@ -393,6 +403,8 @@ static void serve(struct keeper *k)
         k->export = loop_timer(k->loop, EXPORT_AFTER, on_export, k);
         k->exporting = true;
         k->half = loop_timer(k->loop, SECOND, on_half, k);
+        k->upkeep = upkeep_new(k->writer);
+        k->work = loop_timer(k->loop, UPKEEP_FIRST, on_work, k);
         k->term = loop_signal(k->loop, SIGTERM, on_signal, k);
         k->interrupt = loop_signal(k->loop, SIGINT, on_signal, k);
         log_event("keeper-ready", "change=%lld", (long long)k->told);
@@ -408,6 +420,7 @@ static void serve(struct keeper *k)
                 reap(c);
         }
         unlink(k->path);
+        upkeep_free(k->upkeep);
         loop_free(k->loop);
         log_event("keeper-stopped", "change=%lld", (long long)k->told);
 }

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Leases: which line held which address, and when. */
+#include "ledger/archive.h"
 #include "ledger/json.h"
 #include "ledger/nouns.h"
 #include "ledger/rows.h"
@@ -44,39 +45,86 @@ static int collect(struct statement *s, struct rows *rows)
         return db_done(s);
 }
 
+/* A reader of leases runs again where a segment went away after its transaction began; within somebody else's it cannot. */
+enum { ATTEMPTS = 5 };
+
+struct question {
+        struct slice subscriber;
+        const struct addr *addr;
+        struct asked asked;
+        int64_t at, since;
+        size_t most;
+};
+
+static int answer(struct rows *rows, int (*read)(struct rows *rows, const struct question *q), const struct question *q,
+                  struct lease **ret, size_t *n)
+{
+        struct ledger *l = rows->ledger;
+        int status = -EAGAIN;
+        bool began = true;
+        for (int i = 0; i < ATTEMPTS && status == -EAGAIN && began; i++) {
+                *rows = rows_of(l, rows->arena, sizeof **ret);
+                status = db_snapshot(l, &began);
+                if (status == 0)
+                        status = db_snapshot_end(l, began, rows_done(rows, read(rows, q), (void **)ret, n));
+        }
+        return status;
+}
+
+static int read_of_subscriber(struct rows *rows, const struct question *q)
+{
+        struct statement *s = db_prepare(
+            rows->ledger,
+            "SELECT " LEASE_COLUMNS
+            ", s.id FROM subscriber s JOIN holding h ON h.subscriber = s.number AND h.start <= ?2 AND h.end > ?2"
+            " JOIN line n ON n.number = h.line JOIN lease l ON l.line = h.line AND l.start <= ?2 AND l.end > ?2"
+            " WHERE s.id = ?1");
+        db_text(s, q->subscriber);
+        db_int(s, q->at);
+        int status = collect(s, rows);
+        if (status == 0)
+                status = archive_of_subscriber(rows, q->subscriber, 0, q->at, q->at);
+        leases_sort(rows, SIZE_MAX);
+        return status;
+}
+
 int ledger_leases_of(struct ledger *l, struct arena *a, struct slice subscriber, int64_t at, struct lease **ret,
                      size_t *n)
 {
         struct rows rows = rows_of(l, a, sizeof **ret);
-        struct statement *s = db_prepare(
-            l, "SELECT " LEASE_COLUMNS
-               ", s.id FROM subscriber s JOIN holding h ON h.subscriber = s.number AND h.start <= ?2 AND h.end > ?2"
-               " JOIN line n ON n.number = h.line JOIN lease l ON l.line = h.line AND l.start <= ?2 AND l.end > ?2"
-               " WHERE s.id = ?1 ORDER BY l.address, l.length, l.start");
-        db_text(s, subscriber);
-        db_int(s, at);
-        return rows_done(&rows, collect(s, &rows), (void **)ret, n);
+        return answer(&rows, read_of_subscriber, &(struct question){ .subscriber = subscriber, .at = at }, ret, n);
 }
 
-int ledger_lease_list(struct ledger *l, struct arena *a, struct slice subscriber, int64_t since, size_t most,
-                      struct lease **ret, size_t *n)
+static int read_list(struct rows *rows, const struct question *q)
 {
         static const char of_one[] =
             "SELECT " LEASE_COLUMNS
             ", s.id FROM subscriber s JOIN holding h ON h.subscriber = s.number JOIN line n ON n.number = h.line"
             " JOIN lease l ON l.line = h.line AND l.end > ?2 AND l.start < h.end AND l.end > h.start"
-            " WHERE s.id = ?1 ORDER BY l.address, l.length, l.start LIMIT ?3";
+            " AND l.end > l.start WHERE s.id = ?1 ORDER BY l.address, l.length, l.start LIMIT ?3";
         static const char of_all[] =
             "SELECT " LEASE_COLUMNS ", coalesce(s.id, '') FROM lease l JOIN line n ON n.number = l.line"
             " LEFT JOIN holding h ON h.line = l.line AND l.start < h.end AND l.end > h.start"
             " LEFT JOIN subscriber s ON s.number = h.subscriber"
-            " WHERE ?1 = '' AND l.end > ?2 ORDER BY l.address, l.length, l.start LIMIT ?3";
+            " WHERE ?1 = '' AND l.end > ?2 AND l.end > l.start ORDER BY l.address, l.length, l.start LIMIT ?3";
+        struct statement *s = db_prepare(rows->ledger, q->subscriber.n ? of_one : of_all);
+        db_text(s, q->subscriber);
+        db_int(s, q->since);
+        db_int(s, q->most > INT64_MAX ? INT64_MAX : (int64_t)q->most);
+        int status = collect(s, rows);
+        if (status == 0)
+                status = q->subscriber.n ? archive_of_subscriber(rows, q->subscriber, 0, q->since, TIME_NEVER)
+                                         : archive_walk(rows, q->since, q->most);
+        leases_sort(rows, q->most);
+        return status;
+}
+
+int ledger_lease_list(struct ledger *l, struct arena *a, struct slice subscriber, int64_t since, size_t most,
+                      struct lease **ret, size_t *n)
+{
         struct rows rows = rows_of(l, a, sizeof **ret);
-        struct statement *s = db_prepare(l, subscriber.n ? of_one : of_all);
-        db_text(s, subscriber);
-        db_int(s, since);
-        db_int(s, most > INT64_MAX ? INT64_MAX : (int64_t)most);
-        return rows_done(&rows, collect(s, &rows), (void **)ret, n);
+        struct question q = { .subscriber = subscriber, .since = since, .most = most };
+        return answer(&rows, read_list, &q, ret, n);
 }
 
 static int read_lengths(struct ledger *l)
@@ -113,12 +161,6 @@ int ledger_leases_open(struct ledger *l, struct arena *a, struct slice source, i
         return rows_done(&rows, collect(s, &rows), (void **)ret, n);
 }
 
-struct asked {
-        uint16_t port; /* 0: any */
-        struct slice proto;
-        int64_t from, until;
-};
-
 /* The leases of one prefix length that cover the address and share time with [from, until). */
 static int holders_of_length(struct rows *rows, const struct addr *masked, uint8_t length, const struct asked *q)
 {
@@ -127,7 +169,7 @@ static int holders_of_length(struct rows *rows, const struct addr *masked, uint8
             "SELECT " LEASE_COLUMNS ", coalesce(s.id, '') FROM lease l JOIN line n ON n.number = l.line"
             " LEFT JOIN holding h ON h.line = l.line AND h.start < min(?4, l.end) AND h.end > max(?3, l.start)"
             " LEFT JOIN subscriber s ON s.number = h.subscriber"
-            " WHERE l.address = ?1 AND l.length = ?2 AND l.end > ?3 AND l.start < ?4"
+            " WHERE l.address = ?1 AND l.length = ?2 AND l.end > ?3 AND l.start < ?4 AND l.end > l.start"
             " AND (?5 = 0 OR l.port_high = 0 OR ?5 BETWEEN l.port_low AND l.port_high)"
             " AND (?6 = '' OR l.proto = '' OR l.proto = ?6) ORDER BY l.start DESC, h.start DESC");
         db_address(s, masked);
@@ -139,23 +181,37 @@ static int holders_of_length(struct rows *rows, const struct addr *masked, uint8
         return collect(s, rows);
 }
 
+/* Longest prefix first, then the latest. */
+static int by_length(const void *a, const void *b)
+{
+        const struct lease *x = a, *y = b;
+        if (x->prefix.len != y->prefix.len)
+                return x->prefix.len < y->prefix.len ? 1 : -1;
+        return x->start < y->start ? 1 : x->start > y->start ? -1 : slice_cmp(x->subscriber, y->subscriber);
+}
+
+static int read_holders(struct rows *rows, const struct question *q)
+{
+        uint8_t lengths[LENGTHS_MOST];
+        size_t n_lengths = 0;
+        int status = lengths_in_use(rows->ledger, lengths, &n_lengths);
+        for (size_t i = 0; status == 0 && i < n_lengths; i++) {
+                struct addr masked = addr_mask(*q->addr, lengths[i]);
+                status = holders_of_length(rows, &masked, lengths[i], &q->asked);
+        }
+        if (status == 0)
+                status = archive_holders(rows, q->addr, &q->asked);
+        if (rows->n > 1)
+                qsort(rows->all, rows->n, rows->size, by_length);
+        return status;
+}
+
 int ledger_holders_between(struct ledger *l, struct arena *a, const struct addr *addr, uint16_t port,
                            struct slice proto, int64_t from, int64_t until, struct lease **ret, size_t *n)
 {
         struct rows rows = rows_of(l, a, sizeof **ret);
-        struct asked q = { port, proto, from, until };
-        uint8_t lengths[LENGTHS_MOST];
-        size_t n_lengths = 0;
-        bool began;
-        int status = db_snapshot(l, &began);
-        if (status < 0)
-                return status;
-        status = lengths_in_use(l, lengths, &n_lengths);
-        for (size_t i = 0; status == 0 && i < n_lengths; i++) {
-                struct addr masked = addr_mask(*addr, lengths[i]);
-                status = holders_of_length(&rows, &masked, lengths[i], &q);
-        }
-        return db_snapshot_end(l, began, rows_done(&rows, status, (void **)ret, n));
+        struct question q = { .addr = addr, .asked = { port, proto, from, until } };
+        return answer(&rows, read_holders, &q, ret, n);
 }
 
 int ledger_holders(struct ledger *l, struct arena *a, const struct addr *addr, int64_t at, struct lease **ret,
@@ -384,8 +440,9 @@ int lease_replace(struct verb_call *c, const struct lease *lease, int64_t line, 
         return store_row(c, s, lease, line, ret_new);
 }
 
-int lease_erase(struct verb_call *c, const struct lease *lease, bool *ret_gone)
+int lease_erase(struct verb_call *c, const struct lease *lease, int64_t line, bool *ret_gone)
 {
+        bool archived = false, is_new;
         struct statement *s = db_prepare(
             c->ledger, "DELETE FROM lease WHERE source = ? AND nas = ? AND session = ? AND user = ? AND start = ?"
                        " AND address = ? AND length = ?");
@@ -398,7 +455,13 @@ int lease_erase(struct verb_call *c, const struct lease *lease, bool *ret_gone)
         db_int(s, lease->prefix.len);
         int status = db_run(s);
         *ret_gone = status == 0 && sqlite3_changes64(c->ledger->db) > 0;
-        return status;
+        if (status == 0)
+                status = archive_has(c->ledger, lease, &archived);
+        if (status < 0 || !archived)
+                return status;
+        /* The archive is not written: an empty interval stands before it, and goes there with the others that are over. */
+        *ret_gone = true;
+        return lease_replace(c, lease, line, &is_new);
 }
 
 /* Whether this very static lease is open on the line already. */

@@ -34,7 +34,9 @@ int lease_store(struct verb_call *c, const struct lease *lease, int64_t line, in
 int lease_check(struct verb_call *c, struct lease *l); /* 0 and its line in canonical form, or no */
 /* Stores it whatever stands there under its key; or takes what stands under its key away. */
 int lease_replace(struct verb_call *c, const struct lease *lease, int64_t line, bool *ret_new);
-int lease_erase(struct verb_call *c, const struct lease *lease, bool *ret_gone);
+int lease_erase(struct verb_call *c, const struct lease *lease, int64_t line, bool *ret_gone);
+/* feeds.c: one lease as its feed now knows it. */
+int feed_put(struct verb_call *c, struct lease *lease, bool *ret_changed);
 /* For enforcers: look again at the holder (0: nobody, at the address). */
 int lease_changed(struct verb_call *c, int64_t subscriber, const struct prefix *p);
 /* Ends all leases on the line that are open at `at`, or only those of a source and prefix (NULL: all). */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Opening the ledger to read it. */
+#include "ledger/archive.h"
 #include "ledger/schema.h"
 
 #include <errno.h>
@@ -24,6 +25,7 @@ int ledger_open_why(const char *dir, struct ledger **ret, struct buf *why)
                 ledger_close(l);
                 return status;
         }
+        l->archive = archive_new(dir);
         *ret = l;
         return 0;
 }

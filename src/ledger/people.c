@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* What the gate needs to know of people: one of them in microseconds, all of them in a few statements. */
+#include "ledger/archive.h"
 #include "ledger/nouns.h"
 #include "ledger/rows.h"
 
@@ -63,6 +64,17 @@ static void add_exemption(struct statement *s, struct person *p, int64_t at)
 
 #define IN_FORCE "max(h.start, l.start), min(h.end, l.end), "
 
+/* Nothing of it is asked where `at` is now. */
+static int read_archived(struct rows *rows, int64_t number, int64_t at, struct person *p)
+{
+        size_t before = rows->n;
+        int status = archive_of_subscriber(rows, p->id, number, at, at);
+        const struct lease *all = rows->all;
+        for (size_t i = before; i < rows->n; i++)
+                sooner(&p->next_change, all[i].end, at);
+        return status;
+}
+
 static int read_leases(struct ledger *l, int64_t number, int64_t at, struct person *p, struct arena *a)
 {
         struct rows rows = rows_of(l, a, sizeof(struct lease));
@@ -81,7 +93,9 @@ static int read_leases(struct ledger *l, int64_t number, int64_t at, struct pers
                 *lease = lease_of_row(s, a);
                 lease->subscriber = p->id;
         }
-        return rows_done(&rows, db_done(s), (void **)&p->leases, &p->n_leases);
+        int status = db_done(s);
+        return rows_done(&rows, status < 0 ? status : read_archived(&rows, number, at, p), (void **)&p->leases,
+                         &p->n_leases);
 }
 
 static int read_decisions(struct ledger *l, int64_t number, int64_t at, struct person *p)

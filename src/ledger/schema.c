@@ -114,9 +114,14 @@ static const char first[] =
  * a file that is not listed is none of it. A feed keeps where it stands in the same commit as what it said. */
 static const char leases[] =
     "CREATE TABLE segment("
-    "  id INTEGER PRIMARY KEY AUTOINCREMENT, month INTEGER NOT NULL, leases INTEGER NOT NULL, bytes INTEGER NOT NULL,"
-    "  first INTEGER NOT NULL, last INTEGER NOT NULL, hash TEXT NOT NULL) STRICT;"
-    "CREATE INDEX segment_month ON segment(month);"
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, month INTEGER NOT NULL, rank INTEGER NOT NULL, at INTEGER NOT NULL,"
+    "  leases INTEGER NOT NULL, corrections INTEGER NOT NULL, bytes INTEGER NOT NULL, first INTEGER NOT NULL,"
+    "  last INTEGER NOT NULL, hash TEXT NOT NULL) STRICT;"
+    /* Readers keep the list, and look here whether it is still so. */
+    "CREATE TABLE archive(version INTEGER NOT NULL) STRICT;"
+    "INSERT INTO archive VALUES(0);"
+    "CREATE TRIGGER segment_added AFTER INSERT ON segment BEGIN UPDATE archive SET version = version + 1; END;"
+    "CREATE TRIGGER segment_gone AFTER DELETE ON segment BEGIN UPDATE archive SET version = version + 1; END;"
     "CREATE TABLE feed(name TEXT PRIMARY KEY, position TEXT NOT NULL, at INTEGER NOT NULL) STRICT;"
     "CREATE INDEX lease_over ON lease(end) WHERE end <> " NEVER ";";
 

@@ -15,7 +15,13 @@
 
 #define SEGMENT_MAGIC "PORTEIRO"
 
-enum { SEGMENT_VERSION = 1, SEGMENT_ORDER = 0x01020304, SEGMENT_HEADER = 4096, SEGMENT_BLOCK = 64, SEGMENT_USER_OWN = 2 };
+enum {
+        SEGMENT_VERSION = 1,
+        SEGMENT_ORDER = 0x01020304,
+        SEGMENT_HEADER = 4096,
+        SEGMENT_BLOCK = 64,
+        SEGMENT_USER_OWN = 2
+};
 
 /* X(id) in the order of the file */
 #define SEGMENT_SECTIONS(X) X(RECORDS) X(BLOCKS) X(POSTINGS) X(TEXTS) X(NAMES)
@@ -42,7 +48,7 @@ struct segment_header {
         uint32_t version, order;
         uint64_t leases, names, corrections;
         int64_t month, first, last;
-        uint8_t key[16]; /* of the lines' hashes */
+        uint8_t key[16];     /* of the lines' hashes */
         uint64_t lengths[3]; /* a bit for each prefix length in use, 0 to 128 */
         struct segment_extent sections[SECTION_COUNT];
         uint64_t sum; /* of all before it */

@@ -237,12 +237,9 @@ static void months(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = {
-                cmocka_unit_test(what_was_written_is_read),
-                cmocka_unit_test(a_stab_finds_what_overlaps),
-                cmocka_unit_test(lines_are_found),
-                cmocka_unit_test(places_are_found_from_anywhere),
-                cmocka_unit_test(every_damage_is_found),
-                cmocka_unit_test(months),
+                cmocka_unit_test(what_was_written_is_read), cmocka_unit_test(a_stab_finds_what_overlaps),
+                cmocka_unit_test(lines_are_found),          cmocka_unit_test(places_are_found_from_anywhere),
+                cmocka_unit_test(every_damage_is_found),    cmocka_unit_test(months),
         };
         return cmocka_run_group_tests(tests, make, drop);
 }

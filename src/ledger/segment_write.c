@@ -43,7 +43,7 @@ struct segment_writer {
         uint64_t *postings, *latest; /* a posting each record; the latest end of each block */
         size_t postings_cap, latest_cap;
         uint64_t heads[BUCKETS], bounds[BUCKETS + 1]; /* heads: counted while adding, then where each bucket stands */
-        int64_t *ends; /* of the present prefix, from record `open_from` on */
+        int64_t *ends;                                /* of the present prefix, from record `open_from` on */
         size_t ends_cap;
         uint64_t group_from, open_from;
         struct prefix group;
@@ -167,7 +167,8 @@ int segment_writer_new(const char *path, int64_t month, uint64_t most, struct se
                 return status;
         }
         out_begin(&w->outs[SECTION_RECORDS], SEGMENT_HEADER);
-        out_begin(&w->outs[SECTION_TEXTS], SEGMENT_HEADER + most * (sizeof(struct segment_record) + 8) + blocks_of(most) * 8);
+        out_begin(&w->outs[SECTION_TEXTS],
+                  SEGMENT_HEADER + most * (sizeof(struct segment_record) + 8) + blocks_of(most) * 8);
         *ret = w;
         return 0;
 }
@@ -244,7 +245,8 @@ static void add_text(struct segment_writer *w, const struct lease *l)
         uint8_t head[4 * 10];
         if (slice_eq(user, value))
                 code = 1;
-        else if (user.n == kind.n + 1 + value.n && slice_starts(user, kind) && user.p[kind.n] == ':' && slice_ends(user, value))
+        else if (user.n == kind.n + 1 + value.n && slice_starts(user, kind) && user.p[kind.n] == ':' &&
+                 slice_ends(user, value))
                 code = 0;
         size_t n = put_number(head, value.n);
         n += put_number(head + n, l->session.n);

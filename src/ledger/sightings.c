@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Facts: sightings joined with the leases of their instant, losses, and the suspicion drawn from them. */
+#include "ledger/archive.h"
 #include "ledger/nouns.h"
 #include "ledger/rows.h"
 #include "ledger/wire.h"
@@ -72,7 +73,15 @@ static int holders_outside(struct ledger *l, struct arena *a, const struct sight
         return status;
 }
 
-static int holders_inside(struct ledger *l, struct arena *a, const struct sighting *g, struct holders *h)
+/* Once each, wherever his leases stand. */
+static void add_once(struct holders *h, struct map *seen, struct slice id)
+{
+        if (!map_put(seen, id, h))
+                add_holder(h, id);
+}
+
+static int holders_live(struct ledger *l, struct arena *a, const struct sighting *g, struct holders *h,
+                        struct map *seen)
 {
         struct addr last = addr_last(g->prefix.addr, g->prefix.len);
         struct statement *s =
@@ -88,8 +97,28 @@ static int holders_inside(struct ledger *l, struct arena *a, const struct sighti
         db_text(s, g->realm);
         db_int(s, HOLDERS_MOST);
         while (db_row(s))
-                add_holder(h, db_get_text(s, a));
+                add_once(h, seen, db_get_text(s, a));
         return db_done(s);
+}
+
+static int holders_archived(struct ledger *l, struct arena *a, const struct sighting *g, struct holders *h,
+                            struct map *seen)
+{
+        struct rows rows = rows_of(l, a, sizeof(struct lease));
+        struct lease *leases = NULL;
+        size_t n = 0;
+        int status = archive_inside(&rows, &g->prefix, g->realm, g->at, HOLDERS_MOST);
+        status = rows_done(&rows, status, (void **)&leases, &n);
+        for (size_t i = 0; status == 0 && i < n; i++)
+                add_once(h, seen, leases[i].subscriber);
+        return status;
+}
+
+static int holders_inside(struct ledger *l, struct arena *a, const struct sighting *g, struct holders *h)
+{
+        automap seen = { .n = 0 };
+        int status = holders_live(l, a, g, h, &seen);
+        return status < 0 ? status : holders_archived(l, a, g, h, &seen);
 }
 
 static int join(struct ledger *l, struct arena *a, struct sighting *g)

@@ -79,7 +79,7 @@ static int run_guarded(const struct row *row, struct verb_call *c)
                 return status < 0 ? status : -EIO;
         if (status == 0)
                 return db_do(c->ledger, "RELEASE verb");
-        c->ledger->lengths_known = false;
+        db_rolled_back(c->ledger);
         autofree char *words = xstrdup(ledger_error(c->ledger));
         int back = db_do(c->ledger, "ROLLBACK TO verb");
         if (back == 0)

@@ -24,6 +24,8 @@
         X(20, lease_add)                                                                                               \
         X(21, lease_end)                                                                                               \
         X(22, leases_put)                                                                                              \
+        X(23, segments_check)                                                                                          \
+        X(24, segments_add)                                                                                            \
         X(28, lookup)                                                                                                  \
         X(30, exemption_add)                                                                                           \
         X(31, exemption_remove)                                                                                        \

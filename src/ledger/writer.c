@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "ledger/writer.h"
+#include "ledger/archive.h"
 #include "base/file.h"
 #include "base/time.h"
 #include "ledger/mail_export.h"
@@ -104,9 +105,12 @@ static int open_database(const char *dir, struct writer *w, struct buf *why)
                 return say(why, status, "%s: %s", path, strerror(-status));
         if (status == 1 && (status = folder_sync(dir)) < 0)
                 return say(why, status, "%s: %s", dir, strerror(-status));
+        if ((status = archive_folders(dir)) < 0)
+                return say(why, status, "%s/leases: %s", dir, strerror(-status));
         if (access(path, R_OK | W_OK) == -1)
                 return say(why, -errno, "%s: %s", path, strerror(errno));
         status = db_open(path, DB_WRITE, &w->ledger);
+        w->ledger->archive = archive_new(dir);
         if (status == 0)
                 status = schema_migrate(w->ledger);
         if (status == 0)
@@ -145,7 +149,7 @@ static void take_back(struct writer *w)
 {
         if (db_in_transaction(w->ledger))
                 db_do(w->ledger, "ROLLBACK");
-        w->ledger->lengths_known = false;
+        db_rolled_back(w->ledger);
         w->open = false;
         w->failed = 0;
 }
@@ -245,6 +249,22 @@ int writer_commit(struct writer *w)
         ledger_last_change(w->ledger, &w->last_change);
         checkpoint(w);
         return 0;
+}
+
+int writer_own(struct writer *w, int (*work)(struct ledger *l, void *arg), void *arg)
+{
+        if (w->open)
+                panic("the group is open");
+        w->open = true;
+        int status = db_do(w->ledger, "BEGIN IMMEDIATE");
+        if (status == 0)
+                status = work(w->ledger, arg);
+        if (status != 0) {
+                lost(w, status);
+                w->disk_full = w->disk_full || status == -ENOSPC;
+        }
+        int committed = writer_commit(w);
+        return status != 0 ? status : committed;
 }
 
 const char *author_print(uid_t uid, char out[AUTHOR_MOST])

@@ -23,6 +23,8 @@ struct ledger *writer_ledger(struct writer *w);
 void writer_run(struct writer *w, struct slice author, struct ipc_reader *frame, struct buf *reply);
 /* On disk: 0. Otherwise nothing of the group happened, and every reply of it must be replaced by this status and writer_error(). */
 int writer_commit(struct writer *w);
+/* A transaction of the keeper's own, with no request in it. No group may be open (writer_commit). -errno: nothing of it happened. */
+int writer_own(struct writer *w, int (*work)(struct ledger *l, void *arg), void *arg);
 const char *writer_error(const struct writer *w);
 /* Brings mail.db to the last commit (ledger/mail_export.h); whole: compares all of it. What fails is made good by the next call. */
 int writer_export(struct writer *w, bool whole, struct buf *why);

@@ -1,0 +1,141 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "ledger/upkeep.h"
+#include "ledger/archive_keep.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <stdio.h>
+
+enum { MERGE_SLICE = 4000 };
+#define BETWEEN_SLICES (SECOND / 500)
+#define BETWEEN_MOVES (SECOND / 20)
+#define MOVE_EVERY (10 * MINUTE)
+#define RETRY_AFTER (10 * MINUTE)
+#define LOOK_EVERY MINUTE
+#define SWEEP_EVERY DAY
+
+struct upkeep {
+        struct writer *writer;
+        struct ledger *ledger;
+        int64_t next_move, next_merge, next_sweep, now; /* by the monotonic clock, but `now` */
+        struct merge *merge;
+        struct move *move;
+};
+
+struct upkeep *upkeep_new(struct writer *w)
+{
+        struct upkeep *u = xcalloc(1, sizeof *u);
+        u->writer = w;
+        u->ledger = writer_ledger(w);
+        return u;
+}
+
+void upkeep_free(struct upkeep *u)
+{
+        if (!u)
+                return;
+        merge_free(u->merge);
+        free(u);
+}
+
+static void complain(struct upkeep *u, const char *what, int status)
+{
+        autobuf shown;
+        buf_init(&shown, 1024);
+        const char *why = ledger_error(u->ledger);
+        log_event(what, "errno=%d reason=%s", -status, log_text(&shown, slice_of(why)));
+}
+
+/* --- moving --- */
+
+static int do_move(struct ledger *l, void *arg)
+{
+        struct upkeep *u = arg;
+        return archive_move(l, u->move, u->now);
+}
+
+/* True: there may be more at once. */
+static bool move(struct upkeep *u)
+{
+        size_t n = 0;
+        int status = archive_move_prepare(u->ledger, u->now - ARCHIVE_LIVE_FOR, &u->move, &n);
+        if (status == 0 && n)
+                status = writer_own(u->writer, do_move, u);
+        archive_move_free(take(u->move));
+        if (status < 0)
+                complain(u, "archive-move-failed", status);
+        return status == 0 && n == ARCHIVE_MOVE_MOST;
+}
+
+/* --- merging --- */
+
+static int do_publish(struct ledger *l, void *arg)
+{
+        struct upkeep *u = arg;
+        return merge_publish(l, u->merge, u->now);
+}
+
+static void stop_merging(struct upkeep *u, int64_t wait)
+{
+        merge_free(take(u->merge));
+        u->next_merge = time_monotonic() + wait;
+}
+
+static void merge_slice(struct upkeep *u)
+{
+        int status = merge_step(u->ledger, u->merge, MERGE_SLICE);
+        if (status > 0)
+                return;
+        if (status == 0)
+                status = writer_own(u->writer, do_publish, u);
+        if (status < 0)
+                complain(u, "archive-merge-failed", status);
+        stop_merging(u, status < 0 ? RETRY_AFTER : 0);
+}
+
+/* True: a merge has begun. */
+static bool find_merge(struct upkeep *u)
+{
+        struct merge_plan plan;
+        int status = archive_refresh(u->ledger);
+        bool wanted = status == 0 && merge_wanted(u->ledger->archive, u->now, &plan);
+        if (wanted)
+                status = merge_begin(u->ledger, &plan, &u->merge);
+        if (status < 0)
+                complain(u, "archive-merge-failed", status);
+        u->next_merge = time_monotonic() + (status < 0 ? RETRY_AFTER : LOOK_EVERY);
+        return status == 0 && wanted;
+}
+
+static void sweep(struct upkeep *u)
+{
+        int status = archive_sweep(u->ledger);
+        if (status < 0)
+                complain(u, "archive-sweep-failed", status);
+}
+
+int64_t upkeep_step(struct upkeep *u, int64_t now)
+{
+        int64_t clock = time_monotonic();
+        u->now = now;
+        archive_bury(u->ledger, false);
+        if (clock >= u->next_sweep) {
+                sweep(u);
+                u->next_sweep = clock + SWEEP_EVERY;
+        }
+        if (clock >= u->next_move) {
+                bool more = move(u);
+                u->next_move = clock + (more ? BETWEEN_MOVES : MOVE_EVERY);
+                u->next_merge = 0;
+                return BETWEEN_MOVES;
+        }
+        if (u->merge) {
+                merge_slice(u);
+                return BETWEEN_SLICES;
+        }
+        if (clock >= u->next_merge && find_merge(u))
+                return BETWEEN_SLICES;
+        int64_t next = u->next_move < u->next_merge ? u->next_move : u->next_merge;
+        return !archive_buried(u->ledger) || next <= clock ? SECOND / 5 : next - clock;
+}
