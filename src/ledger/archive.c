@@ -5,6 +5,7 @@
 #include "base/file.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <sys/stat.h>
 
@@ -535,23 +536,23 @@ char *archive_path(const char *dir, int64_t month, int64_t id)
         return xasprintf("%s/leases/%s/%lld.seg", dir, month_print(month, text), (long long)id);
 }
 
-static int make_like(const char *path, const struct stat *like)
+int archive_folder(const char *path, const char *parent)
 {
-        struct stat st;
+        struct stat st, like;
         if (stat(path, &st) == 0)
                 return S_ISDIR(st.st_mode) ? 0 : -ENOTDIR;
-        int status = folder_make(path, 0750);
-        if (status == 0 && geteuid() == 0 && chown(path, like->st_uid, like->st_gid) == -1)
-                status = -errno;
-        return status;
+        int status = stat(parent, &like) == -1 ? -errno : folder_make(path, 0750);
+        if (status < 0)
+                return status;
+        autoclose int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (fd == -1 || (geteuid() == 0 && fchown(fd, like.st_uid, like.st_gid) == -1))
+                return -errno;
+        return folder_sync(parent);
 }
 
 int archive_folders(const char *dir)
 {
-        struct stat st;
-        if (stat(dir, &st) == -1)
-                return -errno;
         autofree char *leases = xasprintf("%s/leases", dir), *incoming = archive_incoming(dir);
-        int status = make_like(leases, &st);
-        return status < 0 ? status : make_like(incoming, &st);
+        int status = archive_folder(leases, dir);
+        return status < 0 ? status : archive_folder(incoming, leases);
 }

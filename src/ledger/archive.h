@@ -57,7 +57,9 @@ int archive_walk(struct rows *rows, int64_t since, size_t most);
 int archive_has(struct ledger *l, const struct lease *key, bool *ret);
 void leases_sort(struct rows *rows, size_t most); /* by prefix and start */
 
-/* STATE/leases and STATE/leases/incoming are there, with the owner of STATE. */
+/* A folder is there; one that was missing gets the owner of its parent, where we may give it. */
+int archive_folder(const char *path, const char *parent);
+/* STATE/leases and STATE/leases/incoming are there. */
 int archive_folders(const char *dir);
 /* STATE/leases/incoming */
 char *archive_incoming(const char *dir);

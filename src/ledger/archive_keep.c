@@ -47,25 +47,13 @@ void archive_writing_free(struct archive_writing *w)
 
 /* --- in and out of the list --- */
 
-static int month_folder(struct ledger *l, int64_t month, char **ret)
-{
-        char text[MONTH_TEXT_MAX];
-        struct stat st;
-        autofree char *leases = xasprintf("%s/leases", l->archive->dir);
-        *ret = xasprintf("%s/%s", leases, month_print(month, text));
-        if (stat(*ret, &st) == 0)
-                return 0;
-        int status = stat(leases, &st) == -1 ? -errno : folder_make(*ret, 0750);
-        if (status == 0 && geteuid() == 0 && chown(*ret, st.st_uid, st.st_gid) == -1)
-                status = -errno;
-        return status < 0 ? status : folder_sync(leases);
-}
-
 static int put_file(struct ledger *l, const char *path, int64_t month, int64_t id)
 {
-        autofree char *folder = NULL;
+        char text[MONTH_TEXT_MAX];
+        autofree char *leases = xasprintf("%s/leases", l->archive->dir);
+        autofree char *folder = xasprintf("%s/%s", leases, month_print(month, text));
         autofree char *to = archive_path(l->archive->dir, month, id);
-        int status = month_folder(l, month, &folder);
+        int status = archive_folder(folder, leases);
         if (status == 0 && rename(path, to) == -1)
                 status = -errno;
         if (status == 0)
@@ -187,11 +175,12 @@ int archive_sweep(struct ledger *l)
                 if (e->d_name[0] == '.')
                         continue;
                 status = sweep_folder(l, folder);
-                rmdir(folder); /* where nothing is in it; the next one makes it anew */
+                if (strcmp(e->d_name, "incoming") != 0)
+                        rmdir(folder); /* where nothing is in it; the next one makes it anew */
         }
         if (list)
                 closedir(list);
-        return status < 0 ? status : archive_folders(l->archive->dir);
+        return status;
 }
 
 /* --- the verbs of an import --- */
