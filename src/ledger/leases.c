@@ -378,11 +378,9 @@ static int replace(struct verb_call *c, struct lease *lease)
         return status < 0 ? status : lease_changed(c, owner, &lease->prefix);
 }
 
-static void bind_lease(struct statement *s, const struct lease *lease, int64_t line)
+/* Texts are not copied: `user` must live until the statement has run. */
+static void bind_lease(struct statement *s, const struct lease *lease, int64_t line, struct slice user)
 {
-        autobuf user;
-        buf_init(&user, 1024);
-        line_print(&lease->line, &user);
         db_text(s, lease->realm);
         db_address(s, &lease->prefix.addr);
         db_int(s, lease->prefix.len);
@@ -396,7 +394,7 @@ static void bind_lease(struct statement *s, const struct lease *lease, int64_t l
         db_text(s, lease->source);
         db_text(s, lease->nas);
         db_text(s, lease->session);
-        db_text(s, lease->user.n ? lease->user : buf_slice(&user));
+        db_text(s, user);
         db_text(s, lease->evidence);
 }
 
@@ -408,7 +406,10 @@ static void bind_lease(struct statement *s, const struct lease *lease, int64_t l
 /* `s` is LEASE_INSERT with what is set anew, and when. */
 static int store_row(struct verb_call *c, struct statement *s, const struct lease *lease, int64_t line, bool *ret_new)
 {
-        bind_lease(s, lease, line);
+        autobuf user;
+        buf_init(&user, 1024);
+        line_print(&lease->line, &user);
+        bind_lease(s, lease, line, lease->user.n ? lease->user : buf_slice(&user));
         int status = db_run(s);
         if (status < 0)
                 return status;

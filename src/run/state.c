@@ -89,6 +89,25 @@ static int give_all(int folder, const struct owners *o)
         return failed;
 }
 
+/* The archive of leases: leases/ and what is in it, folders in folders, all the keeper's, to be read by the group. */
+static int give_folders(int parent, const char *name, const struct owners *o, unsigned depth)
+{
+        autoclose int folder = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (folder == -1)
+                return errno == ENOENT || errno == ENOTDIR || errno == ELOOP ? 0 : -errno;
+        int failed = give_all(folder, o), again = dup(folder);
+        DIR *list = again == -1 ? NULL : fdopendir(again);
+        struct dirent *e;
+        if (list)
+                rewinddir(list);
+        while (list && depth && !failed && (e = readdir(list)))
+                if (e->d_name[0] != '.')
+                        failed = give_folders(folder, e->d_name, o, depth - 1);
+        if (list)
+                closedir(list);
+        return !failed && fchown(folder, o->keeper, o->group) == -1 ? -errno : failed;
+}
+
 static int share(const char *dir, const struct owners *o)
 {
         autoclose int folder = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -101,6 +120,8 @@ static int share(const char *dir, const struct owners *o)
         int failed = give_all(folder, o);
         for (size_t i = 0; !failed && i < COUNT_OF(inner); i++)
                 failed = share_inner(folder, inner[i].name, inner[i].group, o);
+        if (!failed)
+                failed = give_folders(folder, "leases", o, 1);
         if (failed)
                 return failed;
         if (fchown(folder, o->keeper, o->group) == -1 || fchmod(folder, FOLDER_SHARED) == -1)
