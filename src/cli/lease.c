@@ -226,6 +226,7 @@ int cmd_lease(int argc, char **argv)
                 { "add", &add_shape, run_add },
                 { "end", &end_shape, run_end },
                 { "list", &list_shape, run_list },
+                { "import", &import_shape, lease_import },
                 { "whose", &whose_shape, lease_whose },
                 { "history", &history_shape, lease_history },
                 { "unknown", &unknown_shape, lease_unknown },
