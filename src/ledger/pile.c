@@ -177,6 +177,11 @@ int pile_add(struct pile *p, const struct lease *l)
         return add(p, (unsigned)month_of(l->end), l);
 }
 
+int pile_add_live(struct pile *p, const struct lease *l)
+{
+        return add(p, GROUP_LIVE, l);
+}
+
 /* --- what is known --- */
 
 static void know(struct pile *p, struct segment *s, int64_t month, int64_t rank, bool live)
@@ -561,7 +566,7 @@ int pile_commit(struct pile *p, struct client *c, const struct lease *open, size
         p->dry_run = dry_run;
         p->progress = progress;
         for (size_t i = 0; status == 0 && i < n_open; i++)
-                status = add(p, GROUP_LIVE, &open[i]);
+                status = pile_add_live(p, &open[i]);
         if (status == 0)
                 status = ledger_open_why(p->dir, &l, &p->why);
         if (status == 0)
