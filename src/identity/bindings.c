@@ -441,10 +441,11 @@ static struct session *session_of(struct bindings *b, const struct event *e, boo
         *ret_new = !s;
         if (!s)
                 return begin(b, e);
-        if (!session_has_line(s) && e->line.kind.n) {
+        bool learns = !session_has_line(s) && e->line.kind.n;
+        if (learns)
                 session_learn(s, &e->line);
+        if (learns || (s->loaded && !b->rules.live)) /* of a file it is told again, and counted as known */
                 mark_all(b, s);
-        }
         if (claimed && match_distance(claimed, s->start) > SKEW && !s->start_known && match_is_stamped(s, e, claimed))
                 shift(b, s);
         if (e->kind == EVENT_BEGINS && !s->start_known && match_distance(claimed, s->start) <= SKEW) {

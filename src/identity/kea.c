@@ -142,6 +142,7 @@ static void tell_end(const struct row *row, int64_t at, struct slice why, struct
 static void tell_release(const struct row *row, int64_t renewed, struct event *e)
 {
         int64_t at = row->r->appended ? row->r->appended : row->r->newest;
+        e->start = renewed; /* for who did not see it begin */
         if (at)
                 tell_end(row, at > renewed ? at : renewed, S("released"), e);
 }

@@ -39,8 +39,9 @@ static void rows4(void **state)
                 { HEAD_20 "192.0.2.1," MAC ",,0,1795341158,7,0,0,,0,\n", "" },
                 { HEAD_20 ROW "\n192.0.2.2," MAC ",,120,1795341288,7,0,0,,0,\n192.0.2.1," MAC
                               ",,0,1795341158,7,0,0,,0,\n",
-                  HOLDS BY_MAC "@k:2\nholds 2026-11-22T09:52:48 expires=2026-11-22T09:54:48 mac:" MAC
-                               " 192.0.2.2 user=" MAC " @k:3\nends 2026-11-22T09:52:48 " BY_MAC "why=released @k:4\n" },
+                  HOLDS BY_MAC
+                  "@k:2\nholds 2026-11-22T09:52:48 expires=2026-11-22T09:54:48 mac:" MAC " 192.0.2.2 user=" MAC
+                  " @k:3\nends 2026-11-22T09:52:48 start=2026-11-22T09:52:38 " BY_MAC "why=released @k:4\n" },
                 /* for ever, in 64 bits and in 32 */
                 { HEAD_20 "192.0.2.1," MAC ",,4294967295,6090308453,7,0,0,,0,\n192.0.2.1," MAC
                           ",,4294967295,1795341157,7,0,0,,0,\n",
