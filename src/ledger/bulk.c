@@ -44,10 +44,14 @@ int bulk_begin(struct verb_call *c, struct bulk *b, const char *verb)
         if (c->args->bad)
                 return -EBADMSG;
         int status = verb_text(c, "key", b->key, IMPORT_KEY_MOST);
-        if (status || b->key.n == 0)
-                return status;
+        if (status == 0 && b->key.n == 0)
+                return 0;
         sha256_hex(c->args->left, b->hash);
-        return look_up(c, b);
+        if (status == 0)
+                status = look_up(c, b);
+        if (status) /* the rows are done with: they were looked at as one */
+                c->args->left = (struct slice){ NULL, 0 };
+        return status;
 }
 
 int bulk_refused(struct verb_call *c, struct bulk *b, int64_t row, int status)
@@ -92,8 +96,6 @@ static int remember(struct verb_call *c, const struct bulk *b, struct slice sum)
 int bulk_finish(struct verb_call *c, struct bulk *b, int status)
 {
         char sum[SUM_MOST];
-        if (status == BULK_DONE) /* what came after the key was looked at as one: it is done with */
-                c->args->left = (struct slice){ NULL, 0 };
         if (status == 0 && b->errors)
                 status = verb_no(c, "%zu error%s; nothing was imported", b->errors, b->errors == 1 ? "" : "s");
         if (status == 0) {

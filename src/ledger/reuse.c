@@ -13,9 +13,11 @@ static int owner_of(struct verb_call *c, const struct slice *targets, size_t n, 
         *ret = 0;
         for (size_t i = 0; i < n; i++) {
                 int64_t owner = 0;
-                struct statement *s =
-                    db_prepare(c->ledger, "SELECT subscriber FROM mailbox WHERE address = ? COLLATE BINARY"
-                                          " ORDER BY removed DESC, number DESC LIMIT 1");
+                struct statement *s = db_prepare(
+                    c->ledger,
+                    "SELECT subscriber FROM (SELECT subscriber, removed, number FROM mailbox WHERE address = ?1"
+                    " AND removed = " SQL_NEVER " UNION ALL SELECT subscriber, removed, number FROM mailbox"
+                    " WHERE address = ?1 AND removed <> " SQL_NEVER ") ORDER BY removed DESC, number DESC LIMIT 1");
                 db_text(s, targets[i]);
                 int status = db_number(s, &owner);
                 if (status < 0 && status != -ENOENT)
