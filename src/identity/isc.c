@@ -101,8 +101,10 @@ static void take_statement(struct slice *s, struct statement *ret)
                         ret->quoted[ret->n] = ret->by == TOKEN_STRING;
                         ret->words[ret->n++] = text;
                 }
-        for (size_t i = ret->n; i < 4; i++) /* the most that anyone looks at */
+        for (size_t i = ret->n; i < 4; i++) { /* the most that anyone looks at */
                 ret->words[i] = (struct slice){ NULL, 0 };
+                ret->quoted[i] = false;
+        }
 }
 
 /* From behind an open brace to behind its closing one. */

@@ -22,6 +22,7 @@ static void leases(void **state)
                   "00:0C:01:02:03:04; }",
                   "holds 2026-11-22T09:52:18 mac:00:0c:01:02:03:04 192.0.2.1 user=00:0C:01:02:03:04 "
                   "@l:1\n" },
+                { "lease 192.0.2.1 {\n  uid;\n  hardware;\n  option;\n" DATES ANA "}\n", HOLDS("192.0.2.1") "@l:1\n" },
                 { "lease 192.0.2.1 {\nlet x;\nia-n y;\n" DATES ANA "}\n", HOLDS("192.0.2.1") "@l:1\n" },
                 /* released: it was held, and is no more */
                 { "lease 192.0.2.1 {\n" DATES "  tstp 0 2026/11/22 09:57:18;\n  binding state released;\n" ANA "}\n",
