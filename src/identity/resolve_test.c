@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "identity/resolve.h"
+#include "ledger/pile.h"
 #include "ledger/test_support.h"
 
 #define T(minutes) (1000 * DAY + (minutes)*MINUTE)
@@ -94,6 +95,21 @@ struct fed {
         int64_t start, end;
 };
 
+/* Ended leases go the way of an import: to the archive. */
+static bool archived;
+
+static void import(struct a_ledger *t, const struct lease *l)
+{
+        struct pile_result got;
+        autobuf why;
+        autopile *p = NULL;
+        buf_init(&why, 4096);
+        assert_int_equal(pile_new(t->dir, 0, &p, &why), 0);
+        assert_int_equal(pile_add(p, l), 0);
+        assert_int_equal(pile_commit(p, t->client, NULL, 0, false, NULL, &got), 0);
+        assert_int_equal(got.added, 1);
+}
+
 static void feed(struct a_ledger *t, const struct fed *w)
 {
         struct slice value, kind = slice_cut(slice_of(w->line), ':', &value);
@@ -109,7 +125,10 @@ static void feed(struct a_ledger *t, const struct fed *w)
                            .user = slice_of(w->line),
                            .session = slice_of(w->session),
                            .why_ended = slice_of(w->why) };
-        assert_yes(t, client_leases_put(t->client, S(""), S(""), &l, 1, NULL));
+        if (archived && l.end != TIME_NEVER && l.end < time_now())
+                import(t, &l);
+        else
+                assert_yes(t, client_leases_put(t->client, S(""), S(""), &l, 1, NULL));
 }
 #define FEED(t, ...) feed(t, &(struct fed){ __VA_ARGS__ })
 
@@ -361,11 +380,30 @@ static void there_is_an_end_to_what_is_listed(void **state)
         assert_true(r.more && has_reason(&r, "only the first 1000"));
 }
 
+static int an_archive_new(void **state)
+{
+        archived = true;
+        return a_ledger_new(state);
+}
+
+static int an_archive_free(void **state)
+{
+        archived = false;
+        return a_ledger_free(state);
+}
+
 #define WITH_LEDGER(f) cmocka_unit_test_setup_teardown(f, a_ledger_new, a_ledger_free)
+#define WITH_ARCHIVE(f) cmocka_unit_test_setup_teardown(f, an_archive_new, an_archive_free)
 
 int main(void)
 {
         const struct CMUnitTest tests[] = { WITH_LEDGER(one_holder_is_exact),
+                                            WITH_ARCHIVE(one_holder_is_exact),
+                                            WITH_ARCHIVE(hands_that_change_within_the_tolerance),
+                                            WITH_ARCHIVE(presumed_ends),
+                                            WITH_ARCHIVE(port_blocks_of_a_log),
+                                            WITH_ARCHIVE(arithmetic_leads_inside),
+                                            WITH_ARCHIVE(a_line_that_gets_its_subscriber_later),
                                             WITH_LEDGER(hands_that_change_within_the_tolerance),
                                             WITH_LEDGER(two_leases_at_once_are_told_apart_by_nobody),
                                             WITH_LEDGER(the_more_specific_holds_while_it_is_there),

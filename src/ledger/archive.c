@@ -507,6 +507,37 @@ int archive_walk(struct rows *rows, int64_t since, size_t most)
         return status;
 }
 
+static int each_of_part(struct ledger *l, struct part *p, bool (*wanted)(void *arg, const struct lease *lease),
+                        void (*each)(void *arg, const struct lease *lease), void *arg)
+{
+        uint64_t n = segment_info(p->segment)->leases;
+        int status = 0;
+        for (uint64_t i = 0; status == 0 && i < n; i++) {
+                struct segment_row row;
+                bool fits = false;
+                if (segment_read(p->segment, i, &row) < 0)
+                        return db_fail(l, -EUCLEAN, "segment %lld is damaged", (long long)p->id);
+                if (wanted(arg, &row.lease))
+                        status = counts(l, p, &row, &fits);
+                if (status == 0 && fits)
+                        each(arg, &row.lease);
+        }
+        return status;
+}
+
+int archive_each(struct ledger *l, bool (*wanted)(void *arg, const struct lease *lease),
+                 void (*each)(void *arg, const struct lease *lease), void *arg)
+{
+        struct archive *a = l->archive;
+        int status = archive_refresh(l);
+        for (size_t i = 0; status == 0 && a && i < a->n; i++) {
+                status = archive_open_part(l, &a->parts[i]);
+                if (status == 0)
+                        status = each_of_part(l, &a->parts[i], wanted, each, arg);
+        }
+        return status;
+}
+
 static int by_place(const void *a, const void *b)
 {
         const struct lease *x = a, *y = b;

@@ -53,6 +53,10 @@ int archive_inside(struct rows *rows, const struct prefix *p, struct slice realm
 int archive_of_subscriber(struct rows *rows, struct slice id, int64_t number, int64_t since, int64_t at);
 /* Everybody's that ended after `since`, by prefix and start, at most `most`. */
 int archive_walk(struct rows *rows, int64_t since, size_t most);
+/* Every lease that counts and is wanted, in no order, and kept nowhere: its texts live until the callback returns. `wanted` is asked first, for
+ * whether one counts costs a look at the live table. */
+int archive_each(struct ledger *l, bool (*wanted)(void *arg, const struct lease *lease),
+                 void (*each)(void *arg, const struct lease *lease), void *arg);
 /* Whether the archive has a lease of this key that counts. */
 int archive_has(struct ledger *l, const struct lease *key, bool *ret);
 void leases_sort(struct rows *rows, size_t most); /* by prefix and start */

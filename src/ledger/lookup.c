@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Looking up whose something was: the people behind a line, and the record that somebody asked. */
+#include "base/map.h"
+#include "ledger/archive.h"
 #include "ledger/client.h"
 #include "ledger/json.h"
 #include "ledger/nouns.h"
@@ -52,28 +54,131 @@ int ledger_bearers(struct ledger *l, struct arena *a, struct slice id, struct li
         return rows_done(&rows, db_done(s), (void **)ret, n);
 }
 
+/* --- lines of nobody --- */
+
+struct seen_line {
+        struct unknown_line sum;
+        struct line_holder *held; /* who had it ever */
+        size_t n_held;
+};
+
+struct tally {
+        struct ledger *ledger;
+        struct arena *arena;
+        struct map lines; /* KIND:VALUE to struct seen_line */
+        int status;
+};
+
+static struct seen_line *line_of(struct tally *t, const struct line *line)
+{
+        autobuf key;
+        buf_init(&key, 1024);
+        line_print(line, &key);
+        struct seen_line *s = map_find(&t->lines, buf_slice(&key));
+        if (s)
+                return s;
+        struct slice kept = arena_dup(t->arena, buf_slice(&key)), value, kind = slice_cut(kept, ':', &value);
+        s = arena_alloc(t->arena, sizeof *s);
+        if (!s || !kept.p)
+                return NULL;
+        s->sum.line = (struct line){ kind, value };
+        map_put(&t->lines, kept, s);
+        int status = ledger_line_holders(t->ledger, t->arena, &s->sum.line, 0, TIME_NEVER, &s->held, &s->n_held);
+        t->status = t->status < 0 ? t->status : status;
+        return s;
+}
+
+static bool was_nobodys(void *arg, const struct lease *lease)
+{
+        struct tally *t = arg;
+        struct seen_line *s = slice_eq(lease->line.kind, S("inside")) ? NULL : line_of(t, &lease->line);
+        for (size_t i = 0; s && i < s->n_held; i++)
+                if (s->held[i].start < lease->end && s->held[i].end > lease->start)
+                        return false;
+        return s != NULL;
+}
+
+static void add_nobodys(void *arg, const struct lease *lease)
+{
+        struct tally *t = arg;
+        struct seen_line *s = line_of(t, &lease->line);
+        struct unknown_line *u = s ? &s->sum : NULL;
+        if (!u)
+                return;
+        if (u->leases == 0 || lease->start < u->first)
+                u->first = lease->start;
+        if (u->leases == 0 || lease->end > u->last) {
+                u->last = lease->end;
+                u->prefix = lease->prefix;
+        }
+        u->leases++;
+}
+
+static int tally_live(struct tally *t)
+{
+        struct statement *s =
+            db_prepare(t->ledger, "SELECT n.kind, n.value, l.start, l.end, l.address, l.length FROM lease l"
+                                  " JOIN line n ON n.number = l.line WHERE l.end > l.start AND n.kind <> 'inside'"
+                                  " AND NOT EXISTS (SELECT 1 FROM holding h WHERE h.line = l.line AND h.start < l.end"
+                                  " AND h.end > l.start)");
+        autoarena *a = arena_new(1 << 20);
+        while (db_row(s)) {
+                struct lease l = { .line.kind = db_get_text(s, a) };
+                l.line.value = db_get_text(s, a);
+                l.start = db_get_int(s);
+                l.end = db_get_int(s);
+                l.prefix.addr = db_get_address(s);
+                l.prefix.len = (uint8_t)db_get_int(s);
+                add_nobodys(t, &l);
+                arena_clear(a);
+        }
+        return db_done(s);
+}
+
+static int last_first(const void *a, const void *b)
+{
+        const struct unknown_line *x = a, *y = b;
+        if (x->last != y->last)
+                return x->last < y->last ? 1 : -1;
+        int order = slice_cmp(x->line.kind, y->line.kind);
+        return order ? order : slice_cmp(x->line.value, y->line.value);
+}
+
+static int tally_all(struct tally *t, struct rows *rows)
+{
+        struct map_entry *e;
+        int status = tally_live(t);
+        if (status == 0)
+                status = archive_each(t->ledger, was_nobodys, add_nobodys, t);
+        if (status == 0)
+                status = t->status ? t->status : arena_full(t->arena) ? -ENOMEM : 0;
+        for (size_t i = 0; status == 0 && (e = map_next(&t->lines, &i));) {
+                const struct seen_line *s = e->value;
+                struct unknown_line *u = s->sum.leases ? rows_add(rows) : NULL;
+                if (u)
+                        *u = s->sum;
+        }
+        if (rows->n)
+                qsort(rows->all, rows->n, sizeof(struct unknown_line), last_first);
+        return status;
+}
+
+/* Runs again where a segment went away after its transaction began. */
+enum { ATTEMPTS = 5 };
+
 int ledger_unknown_lines(struct ledger *l, struct arena *a, struct unknown_line **ret, size_t *n)
 {
-        struct rows rows = rows_of(l, a, sizeof **ret);
-        /* address and length are those of the row that has the maximum: SQLite promises that for max() */
-        struct statement *s =
-            db_prepare(l, "SELECT n.kind, n.value, count(*), min(l.start), max(l.end), l.address, l.length"
-                          " FROM lease l JOIN line n ON n.number = l.line WHERE n.kind <> 'inside' AND NOT EXISTS"
-                          " (SELECT 1 FROM holding h WHERE h.line = l.line AND h.start < l.end AND h.end > l.start)"
-                          " GROUP BY l.line ORDER BY max(l.end) DESC, n.kind, n.value");
-        while (db_row(s)) {
-                struct unknown_line *u = rows_add(&rows);
-                if (!u)
-                        break;
-                u->line.kind = db_get_text(s, a);
-                u->line.value = db_get_text(s, a);
-                u->leases = db_get_int(s);
-                u->first = db_get_int(s);
-                u->last = db_get_int(s);
-                u->prefix.addr = db_get_address(s);
-                u->prefix.len = (uint8_t)db_get_int(s);
+        int status = -EAGAIN;
+        bool began = true;
+        for (int i = 0; i < ATTEMPTS && status == -EAGAIN && began; i++) {
+                struct tally t = { .ledger = l, .arena = a };
+                struct rows rows = rows_of(l, a, sizeof **ret);
+                status = db_snapshot(l, &began);
+                if (status == 0)
+                        status = db_snapshot_end(l, began, rows_done(&rows, tally_all(&t, &rows), (void **)ret, n));
+                map_done(&t.lines);
         }
-        return rows_done(&rows, db_done(s), (void **)ret, n);
+        return status;
 }
 
 /* --- writing --- */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "ledger/pile.h"
 #include "ledger/test_support.h"
 
 static size_t audit_rows(struct a_ledger *t, struct slice key, struct audit_row **ret)
@@ -94,12 +95,54 @@ static void lines_of_nobody(void **state)
         assert_int_equal(prefix_cmp(&all[1].prefix, &latest), 0);
 }
 
+/* An import goes to the archive: what is asked of both must be of both. */
+static void lines_of_nobody_in_the_archive(void **state)
+{
+        struct a_ledger *t = *state;
+        struct unknown_line *all;
+        struct pile_result got;
+        size_t n;
+        autobuf why;
+        autopile *p = NULL;
+        buf_init(&why, 4096);
+        assert_yes(t, subscribe(t, "a", NULL));
+        assert_yes(t, lease(t, "192.0.2.9", "x", 9000, TIME_NEVER));
+        assert_int_equal(pile_new(t->dir, 0, &p, &why), 0);
+        static const char *const users[] = { "a", "x", "x", "z" };
+        for (size_t i = 0; i < COUNT_OF(users); i++) {
+                struct lease l = { .prefix = prefix_at("192.0.2.1"),
+                                   .start = 1000 * ((int64_t)i + 1),
+                                   .end = 1000 * ((int64_t)i + 2),
+                                   .line = { S("user"), slice_of(users[i]) },
+                                   .source = S("radius"),
+                                   .user = slice_of(users[i]) };
+                assert_int_equal(pile_add(p, &l), 0);
+        }
+        struct lease block = { .prefix = prefix_at("192.0.2.2"),
+                               .port_low = 1024,
+                               .port_high = 2047,
+                               .start = 1000,
+                               .end = 2000,
+                               .line = { S("inside"), S("100.64.0.1") },
+                               .source = S("cgnat"),
+                               .user = S("100.64.0.1") };
+        assert_int_equal(pile_add(p, &block), 0);
+        assert_int_equal(pile_commit(p, t->client, NULL, 0, false, NULL, &got), 0);
+        assert_int_equal(got.added, 5);
+        assert_int_equal(ledger_unknown_lines(t->reader, t->arena, &all, &n), 0);
+        assert_int_equal(n, 2);
+        assert_slice(all[0].line.value, "x");
+        assert_true(all[0].leases == 3 && all[0].first == 2000 && all[0].last == TIME_NEVER);
+        assert_slice(all[1].line.value, "z");
+        assert_true(all[1].leases == 1 && all[1].first == 4000 && all[1].last == 5000);
+}
+
 #define WITH_LEDGER(f) cmocka_unit_test_setup_teardown(f, a_ledger_new, a_ledger_free)
 
 int main(void)
 {
         const struct CMUnitTest tests[] = { WITH_LEDGER(a_look_up_is_a_row_of_the_audit_trail),
                                             WITH_LEDGER(what_is_no_look_up), WITH_LEDGER(who_had_a_line_and_when),
-                                            WITH_LEDGER(lines_of_nobody) };
+                                            WITH_LEDGER(lines_of_nobody), WITH_LEDGER(lines_of_nobody_in_the_archive) };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
