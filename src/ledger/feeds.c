@@ -29,9 +29,37 @@ static int keep_position(struct verb_call *c, struct slice feed, struct slice po
         return db_run(s);
 }
 
+/* Whose line the lease was told of before, where it was told of another: he has to be looked at again, too. */
+static int tell_former(struct verb_call *c, const struct lease *lease, int64_t former, int64_t line)
+{
+        int64_t owner = 0;
+        if (former == 0 || former == line)
+                return 0;
+        int status = line_holder(c->ledger, former, &owner);
+        return status < 0 ? status : lease_changed(c, owner, &lease->prefix);
+}
+
+/* 0: the live table has no lease of this key. */
+static int former_line(struct ledger *l, const struct lease *lease, int64_t *ret)
+{
+        struct statement *s =
+            db_prepare(l, "SELECT line FROM lease WHERE source = ? AND nas = ? AND session = ? AND user = ?"
+                          " AND start = ? AND address = ? AND length = ?");
+        db_text(s, lease->source);
+        db_text(s, lease->nas);
+        db_text(s, lease->session);
+        db_text(s, lease->user);
+        db_int(s, lease->start);
+        db_address(s, &lease->prefix.addr);
+        db_int(s, lease->prefix.len);
+        *ret = 0;
+        int status = db_number(s, ret);
+        return status == -ENOENT ? 0 : status;
+}
+
 int feed_put(struct verb_call *c, struct lease *lease, bool *ret_changed)
 {
-        int64_t line, owner = 0;
+        int64_t line, former, owner = 0;
         int status = lease_check(c, lease);
         if (status)
                 return status;
@@ -41,11 +69,15 @@ int feed_put(struct verb_call *c, struct lease *lease, bool *ret_changed)
                 return verb_no(c, "static leases are a person's to give");
         status = line_number(c->ledger, &lease->line, true, &line);
         if (status == 0)
+                status = former_line(c->ledger, lease, &former);
+        if (status == 0)
                 status = lease->end == lease->start ? lease_erase(c, lease, line, ret_changed)
                                                     : lease_replace(c, lease, line, ret_changed);
         if (status < 0 || !*ret_changed)
                 return status;
-        status = line_holder(c->ledger, line, &owner);
+        status = tell_former(c, lease, former, line);
+        if (status == 0)
+                status = line_holder(c->ledger, line, &owner);
         return status < 0 ? status : lease_changed(c, owner, &lease->prefix);
 }
 

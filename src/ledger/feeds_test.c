@@ -79,12 +79,36 @@ static void a_static_lease_is_no_feeds(void **state)
         assert_no(t, client_leases_put(t->client, S(""), S(""), &l, 1, NULL), "a person's");
 }
 
+/* The same report, read again with another line (of the circuit, not the user): both subscribers have to be looked at. */
+static void who_loses_a_lease_is_told_of_too(void **state)
+{
+        struct a_ledger *t = *state;
+        struct lease l = session("198.51.100.7", "a", 1000, TIME_NEVER);
+        struct change *changes;
+        int64_t before;
+        size_t n;
+        bool a = false, b = false;
+        assert_yes(t, subscribe(t, "a", NULL));
+        assert_yes(t, subscribe(t, "b", NULL));
+        assert_yes(t, client_leases_put(t->client, S(""), S(""), &l, 1, NULL));
+        assert_int_equal(ledger_last_change(t->reader, &before), 0);
+        l.line.value = S("b");
+        assert_yes(t, client_leases_put(t->client, S(""), S(""), &l, 1, NULL));
+        assert_int_equal(ledger_changes(t->reader, t->arena, before, &changes, &n), 0);
+        for (size_t i = 0; i < n; i++) {
+                a = a || slice_eq(changes[i].key, S("a"));
+                b = b || slice_eq(changes[i].key, S("b"));
+        }
+        assert_true(a && b);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test_setup_teardown(facts_and_position_are_one_commit, a_ledger_new, a_ledger_free),
                 cmocka_unit_test_setup_teardown(the_same_lease_is_set_anew, a_ledger_new, a_ledger_free),
                 cmocka_unit_test_setup_teardown(two_may_hold_one_address, a_ledger_new, a_ledger_free),
+                cmocka_unit_test_setup_teardown(who_loses_a_lease_is_told_of_too, a_ledger_new, a_ledger_free),
                 cmocka_unit_test_setup_teardown(a_static_lease_is_no_feeds, a_ledger_new, a_ledger_free),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
