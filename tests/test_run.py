@@ -147,6 +147,27 @@ def test_each_duty_becomes_its_own_user(reachable, tmp_path):
     assert not events(run, "duty-died")
 
 
+def test_a_secret_of_roots_is_read_before_the_rights_are_gone(reachable, tmp_path):
+    """And a file that its own user may not read is not read, however it was opened by others."""
+    box = reachable
+    folder = box.state.parent
+    for name, mode in (("secret", 0o600), ("open", 0o644), ("closed", 0o600)):
+        (folder / name).write_text("x\n")
+        (folder / name).chmod(mode)
+    box.policy(POLICY % 25 + f"feed bras {{ radius 127.0.0.1:1813  nas 127.0.0.1  secret-file {folder}/secret }}\n"
+               f"feed open {{ file {folder}/open  format isc }}\nfeed closed {{ file {folder}/closed  format isc }}\n")
+    with own_users(tmp_path) as prefix:
+        box.prefix = prefix
+        run = box.start("run")
+        until("ready", lambda: events(run, "run-ready"))
+        box.prefix = []
+        box.run("apply")
+        until("a look at all", lambda: events(run, "file-not-there"))
+    assert [e["name"] for e in events(run, "file-not-there")] == ["closed"]
+    assert [e["port"] for e in events(run, "listening")] == ["1813"] and "secret:" not in run.log.read_text()
+    assert not events(run, "duty-died")
+
+
 def test_a_link_in_the_state_folder_gives_nothing_away(reachable, tmp_path):
     box = reachable
     box.run("subscriber", "add", "1")

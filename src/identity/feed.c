@@ -13,7 +13,7 @@ enum { LEASES_MOST = 1000, START_ARENA = 1 << 30, COMPLAINTS_A_MINUTE = 5 };
 #define KEEPER_EVERY (250 * INT64_C(1000))
 #define MACHINES_EVERY (10 * SECOND)
 #define COUNTS_EVERY MINUTE
-#define ANEW_AFTER (30 * SECOND)
+#define ANEW_AFTER MINUTE
 /* Ended so lately that something late may still come. */
 #define ENDED_LATELY HOUR
 
@@ -244,6 +244,17 @@ static void progress(struct feeds *f, bool last)
         f->o->progress(&sum, open, last);
 }
 
+/* NULL: to go on as we are. What is locked in cannot open another socket, nor reach into a folder made since. */
+static const char *why_anew(struct feeds *f, int64_t now)
+{
+        if (f->anew && now >= f->anew)
+                return "what could not be opened is tried again";
+        for (size_t i = 0; i < f->n_feeds; i++)
+                if (f->feeds[i].shut_out && access(follow_folder(f->feeds[i].follow), F_OK) == 0)
+                        return "the folder of a file is there now";
+        return f->o->still && !f->o->still() ? "another generation" : NULL;
+}
+
 static void on_tick(void *arg)
 {
         struct feeds *f = arg;
@@ -257,8 +268,9 @@ static void on_tick(void *arg)
                 log_counts(f);
         }
         progress(f, false);
-        if ((f->o->still && !f->o->still()) || (f->anew && now >= f->anew)) {
-                log_event("starting-anew", "why=%s", f->anew ? "something-could-not-be-opened" : "generation");
+        const char *why = why_anew(f, now);
+        if (why) {
+                log_event("starting-anew", "why=\"%s\"", why);
                 loop_stop(f->loop, 0);
         }
         watch_again(f->tick, SECOND);
@@ -356,13 +368,13 @@ static void lock_in(struct feeds *f)
         autofree const char **folders = xcalloc(f->n_feeds, sizeof *folders);
         if (!f->o->lock_in)
                 return;
-        for (size_t i = 0; i < f->n_feeds; i++)
-                if (f->feeds[i].follow)
-                        folders[n++] = follow_folder(f->feeds[i].follow);
-        /* beneath a folder that is not there nothing can be opened later */
-        for (size_t i = 0; i < n; i++)
-                if (access(folders[i], F_OK) == -1)
-                        f->anew = time_monotonic() + ANEW_AFTER;
+        for (size_t i = 0; i < f->n_feeds; i++) {
+                struct feed *feed = &f->feeds[i];
+                if (!feed->follow)
+                        continue;
+                folders[n++] = follow_folder(feed->follow);
+                feed->shut_out = access(folders[n - 1], F_OK) == -1;
+        }
         f->o->lock_in(folders, n);
 }
 

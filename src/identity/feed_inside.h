@@ -40,6 +40,7 @@ struct feed {
         struct reader *reader;
         struct slice place; /* as the ledger had it at the start */
         int trouble;
+        bool shut_out;         /* its folder was not there when we locked ourselves in */
         bool caught_up, moved; /* moved: read on since the position was last written */
         int64_t written;
 };
