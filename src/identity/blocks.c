@@ -240,6 +240,13 @@ static bool take_sentence(struct slice s, struct block *b)
         return true;
 }
 
+/* A file is followed for weeks: time goes on from when the reader was made, by what it is told or what it reads. */
+static int64_t now_of(const struct reader *r)
+{
+        int64_t now = r->o.now > r->appended ? r->o.now : r->appended;
+        return now > r->newest ? now : r->newest;
+}
+
 /* "<14>1 2026-07-19T16:13:02Z HOST …" or "Jul 19 16:13:02 HOST …" */
 static enum when take_syslog(struct reader *r, struct slice s, struct block *b)
 {
@@ -248,7 +255,9 @@ static enum when take_syslog(struct reader *r, struct slice s, struct block *b)
                 s = slice_from(s, slice_find(s, '>') < s.n ? slice_find(s, '>') + 1 : s.n);
         if (s.n > 1 && s.p[1] == ' ' && when_number(&s, 1, &version))
                 s = slice_from(s, 1);
-        enum when when = when_syslog(&r->clock, &s, r->o.now, &b->at);
+        enum when when = when_syslog(&r->clock, &s, now_of(r), &b->at);
+        if (when != WHEN_WRONG && b->at > r->newest)
+                r->newest = b->at;
         s = slice_trim(s);
         if (s.n && s.p[0] != '<') /* not the message as it was sent, behind the time it was received */
                 b->nas = until(s, ' ');

@@ -55,6 +55,15 @@ static void junos_messages(void **state)
                   "wrong 4: its time is none, or one that does not exist\n" },
         };
         expect_readings(&junos, rows, COUNT_OF(rows));
+        struct reader_options early = junos; /* made days before the last line was written */
+        early.now -= 2 * DAY;
+        expect_said(
+            &early,
+            S("Jul 18 20:00:00 h x: ASP_NAT_PORT_BLOCK_ALLOC: 100.64.0.9 -> 203.0.113.3:1-9\n"
+              "Jul 19 19:00:00 h x: ASP_NAT_PORT_BLOCK_RELEASE: 100.64.0.9 -> 203.0.113.3:1-9\n"),
+            "begins 2026-07-18T20:00:00 start=2026-07-18T20:00:00 inside:100.64.0.9 203.0.113.3:1-9 nas=h session=1-9 "
+            "user=100.64.0.9 @b:1\nwarn 1: " ZONE
+            "ends 2026-07-19T19:00:00 inside:100.64.0.9 203.0.113.3:1-9 nas=h session=1-9 user=100.64.0.9 @b:2\n");
         struct reader_options named = junos;
         named.nas = S("box");
         expect_said(&named, S("2026-07-19T16:13:02Z h x: ASP_NAT_PORT_BLOCK_ALLOC: 100.64.0.9 -> 203.0.113.3:1-9\n"),
