@@ -10,16 +10,8 @@
  *     wait 6m                 time goes by
  *     stop                    the service is stopped
  *     S: a reply              E: an event, as test_support.h names it */
-#include "base/file.h"
+#include "smtp/golden_support.h"
 #include "smtp/test_support.h"
-
-#include <glob.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stdio.h>
-#include <cmocka.h>
-
-enum { TEXT_MOST = 1 << 20 };
 
 enum {
         USUAL = SMTP_EXT_PIPELINING | SMTP_EXT_8BITMIME | SMTP_EXT_SIZE | SMTP_EXT_SMTPUTF8 | SMTP_EXT_DSN |
@@ -92,38 +84,6 @@ static struct smtp_rules rules_of(struct slice words)
         return roles[0].rules;
 }
 
-/* \{x*500} */
-static size_t add_many(struct buf *out, struct slice s)
-{
-        struct slice count = { s.p + 4, slice_find(slice_from(s, 4), '}') };
-        uint64_t n;
-        assert_true(slice_u64(count, 100000, &n));
-        while (n--)
-                buf_addc(out, s.p[2]);
-        return 4 + count.n + 1;
-}
-
-static void unescape(struct slice s, struct buf *out)
-{
-        while (s.n) {
-                size_t used = 2;
-                char c = s.n > 1 && s.p[0] == '\\' ? s.p[1] : '\0';
-                if (c == '{')
-                        used = add_many(out, s);
-                else if (c == 'x') {
-                        char hex[3] = { s.p[2], s.p[3], '\0' };
-                        buf_addc(out, (char)strtol(hex, NULL, 16));
-                        used = 4;
-                } else if (c)
-                        buf_addc(out, c == 'r' ? '\r' : c == 'n' ? '\n' : c == '0' ? '\0' : c);
-                else {
-                        buf_addc(out, s.p[0]);
-                        used = 1;
-                }
-                s = slice_from(s, used);
-        }
-}
-
 static void run_step(struct a_talk *t, struct slice line)
 {
         int64_t us;
@@ -155,13 +115,13 @@ static bool is_client(struct slice line)
 static void add_client(struct slice line, struct buf *block)
 {
         bool whole = line.p[1] == ':';
-        unescape(slice_from(line, line.n > 2 ? 3 : 2), block);
+        golden_unescape(slice_from(line, line.n > 2 ? 3 : 2), block);
         if (whole)
                 buf_adds(block, "\r\n");
 }
 
 /* The conversation of `text`, run: its own lines, and what came of them. */
-static void run_talk(struct slice text, enum a_way way, struct buf *ret)
+static void run_talk(struct slice text, int way, struct buf *ret)
 {
         struct slice line, rest;
         struct slice role = slice_cut(text, '\n', &rest);
@@ -169,7 +129,7 @@ static void run_talk(struct slice text, enum a_way way, struct buf *ret)
         struct smtp_rules rules = rules_of(slice_from(role, 5));
         struct a_talk t;
         autobuf block;
-        a_talk_init(&t, &rules, way);
+        a_talk_init(&t, &rules, (enum a_way)way);
         buf_init(&block, TEXT_MOST);
         if (rules.tls_at_once)
                 smtp_server_tls(&t.server, t.now, true);
@@ -201,55 +161,10 @@ static void run_talk(struct slice text, enum a_way way, struct buf *ret)
         a_talk_done(&t);
 }
 
-static void show_difference(const char *path, const char *way, struct slice got, struct slice want)
-{
-        for (size_t n = 1; got.p || want.p; n++) {
-                struct slice is = slice_cut(got, '\n', &got), should = slice_cut(want, '\n', &want);
-                if (!slice_eq(is, should)) {
-                        print_error("%s:%zu, %s, is \"%.*s\", should be \"%.*s\"\n", path, n, way, SLICE_ARGS(is),
-                                    SLICE_ARGS(should));
-                        return;
-                }
-        }
-}
-
-static bool check_one(const char *path, bool write)
-{
-        static const char *const names[] = { "at once", "byte by byte", "with late answers" };
-        autobuf text;
-        buf_init(&text, TEXT_MOST);
-        assert_int_equal(file_read(path, &text), 0);
-        for (enum a_way way = 0; way < WAYS; way++) {
-                autobuf got;
-                buf_init(&got, TEXT_MOST);
-                run_talk(buf_slice(&text), way, &got);
-                if (write && way == AT_ONCE) {
-                        FILE *f = fopen(path, "w");
-                        assert_non_null(f);
-                        fputs(buf_cstr(&got), f);
-                        assert_int_equal(fclose(f), 0);
-                        buf_clear(&text);
-                        buf_add(&text, buf_slice(&got));
-                }
-                if (slice_eq(buf_slice(&got), buf_slice(&text)))
-                        continue;
-                show_difference(path, names[way], buf_slice(&got), buf_slice(&text));
-                return false;
-        }
-        return true;
-}
-
 static void every_talk_goes_as_written(void **state)
 {
         (void)state;
-        glob_t found;
-        size_t bad = 0;
-        const char *mode = getenv("PORTEIRO_GOLDEN");
-        assert_int_equal(glob("tests/smtp/*.talk", 0, NULL, &found), 0);
-        for (size_t i = 0; i < found.gl_pathc; i++)
-                bad += !check_one(found.gl_pathv[i], mode && strcmp(mode, "write") == 0);
-        globfree(&found);
-        assert_int_equal(bad, 0);
+        golden_check_all("tests/smtp/*.talk", run_talk, WAYS);
 }
 
 int main(void)
