@@ -31,7 +31,7 @@ def frame(verb, *fields):
 
 def subscriber_add(name):
     """The request of `subscriber add NAME --line user:NAME` (ledger/wire.c)."""
-    fields = [number(ADD), text(name), *[text(b"")] * 6, number(-1), number(0), number(0)]
+    fields = [number(ADD), text(name), *[text(b"")] * 6, number(-1), number(0), number(0), number(0)]   # the last: no limit is set
     return frame(SUBSCRIBER_PUT, *fields, number(1), text(b"user"), text(name), number(0), number(0), number(0))
 
 
