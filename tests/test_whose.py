@@ -20,6 +20,7 @@ import pytest
 from lab import wait_for
 from support import Namespace
 from test_judge import Court
+from test_lease_import import PAIRS, READINGS, data, some_address
 
 UTC = datetime.timezone.utc
 POLICY = """
@@ -394,6 +395,32 @@ def test_a_thousand_questions_against_a_slow_reading(known):
         seen.add(wanted)
     assert seen == {"exact", "ambiguous", "unknown"} and len(lookups(known)) == 100  # audit shows the newest 100
     assert len(known.json("audit", "--most", "2000")["audit"]) > 1000
+
+
+@pytest.mark.parametrize("name, reading", READINGS)
+def test_a_thousand_questions_about_real_files_against_an_independent_reading(porteiro, name, reading):
+    porteiro.policy(POLICY)
+    leases = [(ipaddress.ip_network(prefix), *rest) for prefix, *rest in reading(data(name).read_text(encoding="utf-8"))]
+    porteiro.run("lease", "import", data(name))
+    dice = random.Random(name)
+    questions = []
+    for i in range(PAIRS):
+        prefix, _, start, end = dice.choice(leases)
+        at = int(dice.uniform(start, min(end, start + 86400))) + (dice.choice([-90, 90]) if i % 4 == 0 else 0) + 0.5
+        questions.append((ipaddress.ip_address(some_address(prefix, dice)), at))
+    say = lambda at: datetime.datetime.fromtimestamp(at, UTC).isoformat()
+    rows = ask_many(porteiro, "address,time\n" + "".join(f"{address},{say(at)}\n" for address, at in questions), "--tolerance", "0")
+    exact = 0
+    for (address, at), got in zip(questions, rows, strict=True):
+        there = [(prefix.prefixlen, line) for prefix, line, start, end in leases if start <= at < end and address in prefix]
+        wanted = {line for length, line in there if length == max(there)[0]}
+        if wanted:
+            assert got["verdict"] == ("exact" if len(wanted) == 1 else "ambiguous"), (address, at, got, wanted)
+            assert got["lines"] == " ".join(wanted) or len(wanted) > 1, (address, at, got, wanted)
+            exact += len(wanted) == 1
+        else:
+            assert got["verdict"] != "exact", (address, at, got)
+    assert exact > PAIRS // 2
 
 
 # --- JSON ---
