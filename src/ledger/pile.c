@@ -340,7 +340,7 @@ static int find_known(struct pile *p, const struct lease *l, struct candidate *r
 
 static int strength(const struct lease *l)
 {
-        static const char *const presumed[] = { "no stop seen", "silent", "replaced", "expired" };
+        static const char *const presumed[] = { "no stop seen", "silent", "replaced", "expired", "nas-reset" };
         if (l->end == TIME_NEVER)
                 return 1;
         for (size_t i = 0; i < COUNT_OF(presumed); i++)
