@@ -47,9 +47,11 @@ static int ask(int fd, const char *prompt, struct typed *t)
         silent = before;
         silent.c_lflag &= ~(tcflag_t)(ECHO | ISIG);
         silent.c_lflag |= ICANON;
-        if (write(fd, prompt, strlen(prompt)) == -1 || tcsetattr(fd, TCSAFLUSH, &silent) == -1)
+        /* The question last: what is typed before it is thrown away. */
+        if (tcsetattr(fd, TCSAFLUSH, &silent) == -1)
                 return -errno;
-        int status = read_line(fd, t);
+        bool asked = write(fd, prompt, strlen(prompt)) != -1;
+        int status = asked ? read_line(fd, t) : -EIO;
         tcsetattr(fd, TCSAFLUSH, &before);
         if (write(fd, "\n", 1) == -1)
                 return -errno;
