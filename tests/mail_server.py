@@ -46,6 +46,7 @@ class MailServer:
         self.mail.mkdir()
         os.chown(self.mail, USER, USER)
         # What docs/mail.md gives to the user postfix by an access list.
+        self.database.parent.parent.chmod(0o751)        # as the folder is where duties are users of their own
         for path, mode in ((self.database.parent, 0o2750), (self.database, 0o640)):
             shutil.chown(path, group="postfix")
             path.chmod(mode)
@@ -175,6 +176,11 @@ disable_plaintext_auth = no
 auth_failure_delay = 0
 first_valid_uid = 1
 """ + text + f"""
+service anvil {{
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
 service imap-login {{
   inet_listener imap {{
     port = {self.imap_port}

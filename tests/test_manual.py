@@ -32,7 +32,7 @@ def helps(porteiro):
     for name, arguments in commands():
         text = porteiro.run(name, "--help", status=None).stdout
         yield [name], text
-        below = set(re.findall(r"(?<![\w-])[a-z]{2,}", arguments)) | set(re.findall(rf"^(?:usage:|      ) porteiro {name} (?:\[)?([a-z]+)\b", text, re.M)) - {"conf"}
+        below = set(re.findall(r"(?<![\w-])[a-z]{2,}", arguments)) | set(re.findall(rf"^(?:usage:|      ) porteiro {name} (?:\[)?([a-z][a-z-]+)\b", text, re.M)) - {"conf"}
         for word in sorted(below):
             yield [name, word], porteiro.run(name, word, "--help", status=None).stdout
 

@@ -2,6 +2,7 @@
 #include "cli/mailbox.h"
 #include "cli/list.h"
 #include "cli/mail.h"
+#include "cli/password.h"
 #include "ledger/json.h"
 
 #include <errno.h>
@@ -326,6 +327,10 @@ int cmd_mailbox(int argc, char **argv)
                 { "resume", &resume_shape, run_resume },
                 { "import", &mailbox_import_shape, mailbox_import },
                 { "export", &mailbox_export_shape, mailbox_export },
+                { "password", &password_shape, run_password },
+                { "check-password", &check_password_shape, run_check_password },
+                { "passwords", &passwords_shape, run_passwords },
+                { "app-password", &app_password_shape, run_app_password },
         };
         return cli_dispatch("mailbox", verbs, COUNT_OF(verbs), argc, argv);
 }
