@@ -84,7 +84,7 @@ class MailServer:
     def imap(self, login, password):
         client = imaplib.IMAP4("127.0.0.1", self.imap_port, timeout=60)
         try:
-            client.login(login, password)
+            client.authenticate("PLAIN", lambda _: f"\0{login}\0{password}".encode())
         except imaplib.IMAP4.error:
             client.shutdown()
             raise
