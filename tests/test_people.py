@@ -221,8 +221,8 @@ def test_source_port_25_is_no_way_out_of_a_quarantine(door, gate):
     """What comes from port 25 leaves the gate early; who calls from there himself does not. Ports between 465 and 587 are nobody's business."""
     subscriber(gate, "ana", *ANA, port25="open")
     quarantine(gate, "ana", "submission")
-    meet(door, "block", *ANAS)
     for source in ANAS:
+        wait_for(lambda: tries(door, source) == REFUSED["submission"], f"the quarantine of {source}")
         there = OUTSIDE.on("v6" if ":" in source else "v4")
         for dport, flags in ((25, "S"), (25, "A"), (465, "S"), (587, "S"), (587, "A")):
             with Capture(door.outside) as seen:
