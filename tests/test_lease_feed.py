@@ -493,6 +493,29 @@ def test_lease_follow_in_the_foreground(box, detail):
     assert box.events("following")[-1]["from"] == "where-it-stood"
 
 
+DATA = pathlib.Path(os.environ.get("PORTEIRO_DATA", "")) / "leases"
+
+
+@pytest.mark.skipif(not os.environ.get("PORTEIRO_DATA"), reason="PORTEIRO_DATA is not set")
+@pytest.mark.parametrize("name", ["freeradius-3.2.1.detail", "isc-dhcpd-4.4.3.leases", "kea-2.2.0-leases4.csv"])
+def test_a_file_followed_says_what_the_same_file_imported_says(box, name):
+    """And who follows a file that was imported finds nothing new in it: but that what is open at its end is open still."""
+    def leases():
+        ends = lambda l: (l["end"] or "", l["why_ended"] or "") if l["why_ended"] != "no stop seen" else ("", "")  # noqa: E731
+        return sorted((l["prefix"], l["line"], l["start"], *ends(l)) for l in box.leases())
+
+    followed, imported = box.folder / "followed", box.folder / "imported"
+    box.porteiro.state = imported
+    box.porteiro.run("lease", "import", DATA / name, timeout=300)
+    want = leases()
+    for box.porteiro.state in (followed, imported):
+        box.lease = box.porteiro.start("lease", "follow", DATA / name)
+        wait_for(lambda: box.events("caught-up"), "all of it", 3 * LONG)
+        wait_for(lambda: leases() == want, "silence and expiry to be judged", LONG)
+        read = box.counts(name)
+        assert int(read["bytes"]) == (DATA / name).stat().st_size and leases() == want
+
+
 def test_lease_follow_listens(box):
     words = "--radius", "192.0.2.254:1813", "--nas", "192.0.2.0/28", "--secret-file", box.folder / "secret"
     box.lease = box.porteiro.start("lease", "follow", *words)

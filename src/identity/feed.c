@@ -24,25 +24,58 @@ static struct slice keep(struct arena *a, struct slice s)
         return s.n ? arena_dup(a, s) : S("");
 }
 
+/* What a lease is known by, as one text. */
+static struct slice key_of(struct arena *a, const struct lease *l)
+{
+        autobuf key;
+        char prefix[PREFIX_TEXT_MAX];
+        buf_init(&key, 8 * LEDGER_TEXT_MOST);
+        buf_addf(&key, "%s %lld", prefix_print(&l->prefix, prefix), (long long)l->start);
+        const struct slice parts[] = { l->source, l->nas, l->session, l->user };
+        for (size_t i = 0; i < COUNT_OF(parts); i++) {
+                buf_addf(&key, " %zu ", parts[i].n);
+                buf_add(&key, parts[i]);
+        }
+        return arena_dup(a, buf_slice(&key));
+}
+
+/* Of a lease that a file tells of again and again only the last word counts: who reads what happened yesterday must not have the
+ * gate live through it. What a NAS is answered for stays as it came. */
+static size_t place_for(struct batch *b, const struct lease *l)
+{
+        if (b->request != SIZE_MAX)
+                return b->n;
+        struct slice key = key_of(b->arena, l);
+        size_t found = (size_t)(uintptr_t)map_find(&b->places, key);
+        if (found)
+                return found - 1;
+        map_put(&b->places, key, (void *)(uintptr_t)(b->n + 1));
+        return b->n;
+}
+
 static void on_lease(void *arg, const struct lease *l, bool settled)
 {
         struct batch *b = &((struct feeds *)arg)->batch;
         struct lease kept = *l;
+        size_t at = place_for(b, l);
         (void)settled;
         struct slice *texts[] = { &kept.realm, &kept.proto,   &kept.line.kind, &kept.line.value, &kept.source,
                                   &kept.nas,   &kept.session, &kept.user,      &kept.why_ended,  &kept.evidence };
         for (size_t i = 0; i < COUNT_OF(texts); i++)
                 *texts[i] = keep(b->arena, *texts[i]);
-        b->leases = xgrow(b->leases, &b->cap, b->n + 1, sizeof *b->leases);
-        b->of = xgrow(b->of, &b->of_cap, b->n + 1, sizeof *b->of);
-        b->of[b->n] = b->request;
-        b->leases[b->n++] = kept;
+        b->leases = xgrow(b->leases, &b->cap, at + 1, sizeof *b->leases);
+        b->of = xgrow(b->of, &b->of_cap, at + 1, sizeof *b->of);
+        b->of[at] = b->request;
+        b->leases[at] = kept;
+        b->n += at == b->n;
 }
 
 static void batch_begin(struct batch *b)
 {
         arena_free(b->arena);
         b->arena = arena_new(SIZE_MAX); /* bounded by the sessions there are */
+        map_done(&b->places);
+        b->places = (struct map){ 0 };
         b->n = b->n_waiting = b->done = 0;
         b->feed = NULL;
         buf_clear(&b->place);
@@ -53,6 +86,7 @@ static void batch_done(struct batch *b)
 {
         arena_free(b->arena);
         buf_done(&b->place);
+        map_done(&b->places);
         free(b->leases);
         free(b->of);
         free(b->waiting);
@@ -296,12 +330,11 @@ static struct slice source_of(const struct feed_source *s)
 static struct machine *machine_for(struct feeds *f, const struct feed_source *s)
 {
         struct slice source = source_of(s);
-        struct slice nas = slice_eq(source, S("dhcp")) ? s->name : S("");
         for (size_t i = 0; i < f->n_machines; i++)
-                if (slice_eq(f->machines[i].source, source) && slice_eq(f->machines[i].nas, nas))
+                if (slice_eq(f->machines[i].source, source))
                         return &f->machines[i];
         struct bindings_rules rules = { .live = true, .emit = on_lease, .arg = f };
-        f->machines[f->n_machines] = (struct machine){ source, nas, bindings_new(&rules) };
+        f->machines[f->n_machines] = (struct machine){ source, bindings_new(&rules) };
         return &f->machines[f->n_machines++];
 }
 
@@ -312,8 +345,7 @@ static int load_machine(struct ledger *l, struct machine *m)
         size_t n;
         int failed = ledger_leases_open(l, a, m->source, time_now() - ENDED_LATELY, &leases, &n);
         for (size_t i = 0; !failed && i < n; i++)
-                if (m->nas.n == 0 || slice_eq(m->nas, leases[i].nas))
-                        bindings_load(m->bindings, &leases[i]);
+                bindings_load(m->bindings, &leases[i]);
         return failed;
 }
 

@@ -7,19 +7,25 @@
  * and nothing is read twice to another effect.
  * Owns:    sockets, followed files, the sessions it knows of, and one batch on its way to the keeper.
  * Threads: one, with its own loop; waiting for the keeper stops all of it, at most as long as the keeper's deadline.
- * Limits:  FEED_PACKETS_MOST packets and FEED_PIECE bytes of a file a batch; what comes meanwhile waits in the socket's buffer of
+ * Limits:  FEED_PACKETS_MOST packets, or of a file FEED_BACKLOG leases, a batch; what comes meanwhile waits in the socket's buffer of
  *          FEED_BUFFER bytes. FEED_SEEN requests are remembered for FEED_SEEN_FOR, so that one sent again is not one more. */
 #pragma once
 
 #include "identity/reader.h"
 #include "policy/policy.h"
 
-enum { FEED_PACKETS_MOST = 256, FEED_PIECE = 256 << 10, FEED_BUFFER = 8 << 20, FEED_SEEN = 65536 };
+enum {
+        FEED_PACKETS_MOST = 256,
+        FEED_PIECE = 256 << 10,
+        FEED_BUFFER = 8 << 20,
+        FEED_BACKLOG = 50000,
+        FEED_SEEN = 65536
+};
 
 #define FEED_SEEN_FOR MINUTE
 
 struct feed_source {
-        struct slice name; /* where it stands is kept under this name; of what names no NAS itself, it is the NAS */
+        struct slice name; /* where it stands is kept under this name */
         bool radius;
         struct addr listen;
         uint16_t port;

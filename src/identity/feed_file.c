@@ -40,7 +40,6 @@ static void new_reader(struct feed *feed)
         const char *slash = strrchr(feed->path, '/');
         feed->reader = reader_new(&(struct reader_options){ .format = feed->source->format,
                                                             .name = slice_of(slash ? slash + 1 : feed->path),
-                                                            .nas = feed->source->name,
                                                             .realm = feed->source->realm,
                                                             .line = feed->source->line,
                                                             .now = time_now(),
@@ -109,6 +108,16 @@ static void begin_anew(struct feed *feed, bool cut)
         new_reader(feed);
 }
 
+/* Once: from here on the file is followed as it grows. */
+static void tell_caught_up(struct feed *feed)
+{
+        if (feed->told || feed->trouble)
+                return;
+        feed->told = true;
+        log_event("caught-up", "name=%.*s line=%llu", SLICE_ARGS(feed->source->name),
+                  (unsigned long long)reader_place(feed->reader).line);
+}
+
 bool file_look(struct feed *feed)
 {
         struct feeds *f = feed->feeds;
@@ -117,6 +126,9 @@ bool file_look(struct feed *feed)
         tell_trouble(feed);
         feed->caught_up = found == FOLLOW_WAIT;
         if (found == FOLLOW_WAIT) {
+                if (f->batch.n && !file_keep_place(feed))
+                        return false;
+                tell_caught_up(feed);
                 if (feed->moved && time_monotonic() - feed->written >= FEED_POSITION_EVERY)
                         file_keep_place(feed);
                 return false;
@@ -129,7 +141,7 @@ bool file_look(struct feed *feed)
         feed->counts.bytes += n;
         reader_clock(feed->reader, time_now());
         reader_feed(feed->reader, (struct slice){ f->piece, n });
-        if (f->batch.n)
+        if (f->batch.n >= FEED_BACKLOG)
                 file_keep_place(feed);
         return true;
 }

@@ -20,9 +20,9 @@
 struct feeds;
 struct listener;
 
-/* One machine for all sources whose sessions are the same ones: of RADIUS, of a NAT. Each DHCP server has its own. */
+/* One machine for all feeds of one kind: two servers of a pair tell of the same sessions. */
 struct machine {
-        struct slice source, nas; /* nas empty: of any */
+        struct slice source; /* of its events */
         struct bindings *bindings;
 };
 
@@ -40,8 +40,9 @@ struct feed {
         struct reader *reader;
         struct slice place; /* as the ledger had it at the start */
         int trouble;
-        bool shut_out;         /* its folder was not there when we locked ourselves in */
-        bool caught_up, moved; /* moved: read on since the position was last written */
+        bool shut_out;        /* its folder was not there when we locked ourselves in */
+        bool caught_up, told; /* at its end; which was said once */
+        bool moved;           /* moved: read on since the position was last written */
         int64_t written;
 };
 
@@ -63,6 +64,7 @@ struct batch {
         struct lease *leases;
         size_t *of; /* of each lease, the request it follows from; SIZE_MAX: of none */
         size_t n, cap, of_cap, done;
+        struct map places; /* of leases that follow from a file, by their key: index + 1 */
         struct waiting *waiting;
         size_t n_waiting, waiting_cap;
         struct feed *feed; /* whose place goes along; NULL: none */
