@@ -27,6 +27,7 @@ static const struct command commands[] = {
         { "sightings", "[add] …", "who tried port 25", cmd_sightings },
         { "suspects", "", "whose machine is infected, with the evidence", cmd_suspects },
         { "impact", "WAVE", "whom a coming wave touches: the people to tell first", cmd_impact },
+        { "forget", "[--dry-run]", "erase what is older than the policy's keep, and prove it", cmd_forget },
         { "counters", "", "what the gate counted, by class and strategy", cmd_counters },
         { "audit", "[--key KEY]", "every decision: who, when, why, before and after", cmd_audit },
         { "demo", "", "an ISP in miniature on this machine", cmd_demo },

@@ -137,7 +137,7 @@ def test_every_key_of_json_is_documented(porteiro, namespace):
     text = (ROOT / "docs" / "json.md").read_text()
     for words in (["check"], ["explain", "198.51.100.7"], ["generations"], ["subscriber", "show", "10442"],
                   ["subscriber", "list"], ["lease", "list"], ["exemption", "list"], ["quarantine", "list"], ["sightings"],
-                  ["suspects"], ["impact", "all"], ["counters"], ["audit"]):
+                  ["suspects"], ["impact", "all"], ["forget", "--dry-run"], ["counters"], ["audit"]):
         answer = porteiro.json(*words)
         assert answer["version"] == 1, words
         below = set()

@@ -40,6 +40,7 @@ int cmd_quarantine(int argc, char **argv);
 int cmd_sightings(int argc, char **argv);
 int cmd_suspects(int argc, char **argv);
 int cmd_impact(int argc, char **argv);
+int cmd_forget(int argc, char **argv);
 int cmd_counters(int argc, char **argv);
 int cmd_audit(int argc, char **argv);
 int cmd_demo(int argc, char **argv);

@@ -138,7 +138,7 @@ static void print_json(const struct lease *leases, size_t n, struct buf *out)
 /* All that ever covered an address: by the instants at which something may have changed this is the list of everybody, filtered. */
 static int read_history(struct ledger *l, struct arena *a, const struct prefix *address, struct lease **ret, size_t *n)
 {
-        int failed = ledger_lease_list(l, a, S(""), 0, SIZE_MAX, ret, n);
+        int failed = ledger_holders_between(l, a, &address->addr, 0, S(""), 0, TIME_NEVER, ret, n);
         size_t kept = 0;
         for (size_t i = 0; failed == 0 && i < *n; i++)
                 if (prefix_covers(&(*ret)[i].prefix, address))

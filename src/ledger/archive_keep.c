@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "ledger/archive_keep.h"
+#include "ledger/archive_forget.h"
 #include "ledger/nouns.h"
 #include "ledger/pile_private.h"
 #include "ledger/wire.h"
@@ -38,8 +38,7 @@ void archive_writing_free(struct archive_writing *w)
                 drop_check(w, 0);
         for (size_t i = 0; i < w->n_doomed; i++)
                 free(w->doomed[i].path);
-        merge_free(w->merge);
-        free(w->forgetting);
+        forget_free(w->forgetting);
         free(w->checks);
         free(w->doomed);
         free(w);

@@ -31,8 +31,7 @@ struct archive_writing {
         size_t n_checks, checks_cap;
         struct doomed *doomed;
         size_t n_doomed, doomed_cap;
-        struct merge *merge;
-        struct forgetting *forgetting;
+        struct forgetting *forgetting; /* what `porteiro forget` is at */
 };
 
 struct archive_writing *archive_writing(struct ledger *l); /* made where it is missing */

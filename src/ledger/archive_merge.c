@@ -227,6 +227,8 @@ int merge_step(struct ledger *l, struct merge *m, uint64_t budget)
                                    ? status
                                    : db_fail(l, status, "%s: %s", segment_writer_path(m->writer), strerror(-status));
         }
+        for (size_t i = 0; i < m->n_all; i++)
+                segment_release(m->inputs[i].segment);
         if (!m->finishing)
                 return 1;
         int status = segment_writer_finish(m->writer, budget);

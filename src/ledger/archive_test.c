@@ -6,7 +6,9 @@
 #include "ledger/upkeep.h"
 
 #include <dirent.h>
+#include <signal.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 enum { PEOPLE = 8, LEASES = 600, ADDRESSES = 10 };
 #define NOVEMBER (INT64_C(1793491200) * SECOND) /* 2026-11-01 */
@@ -427,6 +429,56 @@ static void a_pile_spills(void **state)
         assert_int_equal(n, MANY);
 }
 
+/* Killed at any moment of an import: all of it is there, or nothing. */
+static void a_killed_import_leaves_nothing_half_done(void **state)
+{
+        struct a_ledger *t = *state;
+        enum { ROUNDS = 25, EACH = 3000 };
+        size_t there = 0;
+        client_close(take(t->client));
+        for (int round = 0; round < ROUNDS; round++) {
+                pid_t child = fork();
+                if (child == 0) {
+                        autobuf why;
+                        struct pile *p = NULL;
+                        struct pile_result r;
+                        buf_init(&why, 4096);
+                        if (client_open(t->dir, &t->client, &why) || pile_new(t->dir, 1 << 20, &p, &why))
+                                _exit(1);
+                        for (int i = 0; i < EACH; i++) {
+                                char session[32];
+                                struct lease l =
+                                    of_alice(NOVEMBER + i * HOUR, NOVEMBER + (i + 1) * HOUR, "User-Request");
+                                snprintf(session, sizeof session, "%d-%d", round, i);
+                                l.session = slice_of(session);
+                                pile_add(p, &l);
+                        }
+                        _exit(pile_commit(p, t->client, NULL, 0, false, NULL, &r) != 0);
+                }
+                usleep((useconds_t)chance(round % 5 ? 60000 : 2000000));
+                kill(child, SIGKILL);
+                assert_int_equal(waitpid(child, NULL, 0), child);
+                autobuf why;
+                struct lease *all;
+                size_t n;
+                buf_init(&why, 4096);
+                assert_int_equal(client_open(t->dir, &t->client, &why), 0);
+                arena_clear(t->arena);
+                if (ledger_lease_list(t->reader, t->arena, S(""), 0, SIZE_MAX, &all, &n) != 0)
+                        fail_msg("%s", ledger_error(t->reader));
+                assert_true(n == there || n == there + EACH);
+                there = n;
+                client_close(take(t->client));
+        }
+        struct writer *w = NULL;
+        autobuf why;
+        buf_init(&why, 4096);
+        assert_int_equal(writer_open(t->dir, &w, &why), 0);
+        assert_int_equal(archive_sweep(writer_ledger(w)), 0);
+        writer_close(w);
+        assert_int_equal(files_in(t, "incoming"), 0);
+}
+
 static void a_damaged_segment_is_said(void **state)
 {
         struct a_ledger *t = *state;
@@ -454,6 +506,7 @@ int main(void)
                 A_TEST(feeds_correct_the_archive),
                 A_TEST(open_leases_go_to_the_live_table),
                 A_TEST(a_pile_spills),
+                A_TEST(a_killed_import_leaves_nothing_half_done),
                 A_TEST(a_damaged_segment_is_said),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -479,6 +479,23 @@ int client_segments_add(struct client *c, const struct slice *names, size_t n, s
         return status;
 }
 
+int client_forget(struct client *c, const struct forget_before *before, struct forgotten *ret, int *more)
+{
+        struct buf *b = begin(c, VERB_forget);
+        int64_t n = 0;
+        ipc_put_int(b, before->leases);
+        ipc_put_int(b, before->sightings);
+        int status = call_number(c, &n);
+        if (status)
+                return status;
+        *more = (int)n;
+        uint64_t *const counts[] = { &ret->leases, &ret->sightings, &ret->losses, &ret->lines, &ret->files };
+        for (size_t i = 0; i < COUNT_OF(counts); i++)
+                *counts[i] = (uint64_t)ipc_int(&c->results);
+        ret->log_kept = ipc_int(&c->results) != 0;
+        return c->results.bad ? fail(c, -EBADMSG, "the keeper's answer is malformed") : 0;
+}
+
 int client_lease_end(struct client *c, const struct prefix *prefix, const struct line *line, int64_t at,
                      struct slice why)
 {

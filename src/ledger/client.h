@@ -117,6 +117,13 @@ int client_lease_end(struct client *c, const struct prefix *prefix, const struct
 int client_segments_check(struct client *c, struct slice name, bool *more);
 int client_segments_add(struct client *c, const struct slice *names, size_t n, struct slice live);
 
+/* Erases what is older, a part at each call (*more 1: call again; 2: again in a moment); *ret: what is erased by now. */
+struct forgotten {
+        uint64_t leases, sightings, losses, lines, files;
+        bool log_kept; /* a reader had the write-ahead log in use all the time: it still has bytes of what is erased */
+};
+int client_forget(struct client *c, const struct forget_before *before, struct forgotten *ret, int *more);
+
 /* What a feed found out, and where it stands now, in one commit. Each lease is known by (source, nas, session, user, start, address,
  * length): the same one again sets end, why_ended and evidence anew; an empty interval takes it back. Nothing else is ended by it: what follows
  * from what is for the feed to say. feed empty: no position is kept. *ret_changed (may be NULL): how many were new or different. */

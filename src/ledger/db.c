@@ -139,6 +139,8 @@ static int set_up(struct ledger *l, enum db_how how)
         sqlite3_wal_hook(l->db, count_pages, l);
         status = db_do(l, "PRAGMA synchronous = FULL");
         if (status == 0)
+                status = db_do(l, "PRAGMA secure_delete = ON"); /* what is erased is overwritten */
+        if (status == 0)
                 status = db_do(l, "PRAGMA journal_size_limit = 67108864");
         if (status == 0 && how == DB_WRITE)
                 status = db_do(l, "PRAGMA journal_mode = WAL");

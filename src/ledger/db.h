@@ -30,7 +30,8 @@ struct ledger {
         int64_t wal_pages; /* in the write-ahead log after the last commit (writer only) */
         /* Of leases, as in lease_length: kept by the writer, who alone changes them; forgotten at every rollback. */
         bool lengths[129], lengths_known;
-        struct archive *archive; /* of the leases that are over; NULL for a ledger in memory */
+        bool empty_log, log_emptied; /* the writer is asked to empty the write-ahead log after the commit; it could */
+        struct archive *archive;     /* of the leases that are over; NULL for a ledger in memory */
 };
 
 struct statement {

@@ -232,6 +232,22 @@ struct suspicion {
 };
 int ledger_suspicions(struct ledger *l, struct arena *a, struct suspicion **ret, size_t *n); /* highest first */
 
+/* --- keeping and forgetting --- */
+
+/* Leases that ended, and sightings and losses that were, before these instants. */
+struct forget_before {
+        int64_t leases, sightings;
+};
+struct forget_kind {
+        uint64_t older; /* so many are older than they may be */
+        int64_t oldest; /* of all that is there; TIME_NEVER where nothing is */
+};
+struct forgettable {
+        struct forget_kind leases, sightings, losses;
+        uint64_t files, strays; /* segments listed; files in their folders that are not */
+};
+int ledger_forgettable(struct ledger *l, const struct forget_before *before, struct forgettable *ret);
+
 /* --- changes and audit ----------------------------------------------------------------------------------------------------- */
 
 /* kind: generation, subscriber (key: id; also after changes of his lines, leases, quarantines, exemptions), prefix-exemption, sighting (key:

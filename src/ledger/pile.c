@@ -487,7 +487,11 @@ static int pass(struct pile *p, struct sorter *from)
         int status = sorter_begin(from);
         while (status == 0 && (status = sorter_next(from, &one)) > 0) {
                 status = take_one(p, from, &one);
-                if (from == p->all && ++p->done % PROGRESS_EVERY == 0 && p->progress)
+                if (from != p->all || ++p->done % PROGRESS_EVERY)
+                        continue;
+                for (size_t i = 0; i < p->n_known; i++)
+                        segment_release(p->known[i].segment);
+                if (p->progress)
                         p->progress(p->done, sorter_count(from));
         }
         if (status == 0)

@@ -172,6 +172,12 @@ void segment_free(struct segment *s)
         free(s);
 }
 
+void segment_release(const struct segment *s)
+{
+        if (s->mapped)
+                madvise((void *)s->base, s->size, MADV_DONTNEED);
+}
+
 void segment_free_(struct segment **s)
 {
         segment_free(*s);
@@ -445,7 +451,9 @@ int segment_check(struct segment *s, uint64_t budget, struct buf *why)
                 s->check->first = INT64_MAX;
                 s->check->last = INT64_MIN;
         }
-        return s->check->section < SECTION_COUNT ? check_section(s, budget, why) : check_records(s, budget, why);
+        int status = s->check->section < SECTION_COUNT ? check_section(s, budget, why) : check_records(s, budget, why);
+        segment_release(s);
+        return status;
 }
 
 /* --- months --- */

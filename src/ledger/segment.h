@@ -45,6 +45,9 @@ const struct segment_info *segment_info(const struct segment *s);
  * right, -EUCLEAN with `why`. Its own state is in the segment: one check at a time. */
 int segment_check(struct segment *s, uint64_t budget, struct buf *why);
 
+/* Gives back the memory that holds what was read of it; what is asked for again is read again. */
+void segment_release(const struct segment *s);
+
 /* -EUCLEAN where the record cannot be read. */
 int segment_read(const struct segment *s, uint64_t i, struct segment_row *ret);
 /* The same without the texts: what most walks want to know first. */

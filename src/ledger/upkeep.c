@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "ledger/upkeep.h"
-#include "ledger/archive_keep.h"
+#include "ledger/archive_forget.h"
 
 #include "base/log.h"
 
@@ -10,17 +10,23 @@
 enum { MERGE_SLICE = 4000 };
 #define BETWEEN_SLICES (SECOND / 500)
 #define BETWEEN_MOVES (SECOND / 20)
+#define BETWEEN_TRIES (SECOND / 10)
 #define MOVE_EVERY (10 * MINUTE)
 #define RETRY_AFTER (10 * MINUTE)
 #define LOOK_EVERY MINUTE
 #define SWEEP_EVERY DAY
+#define FORGET_FIRST (10 * MINUTE) /* after the start, which has enough to do */
+#define FORGET_EVERY DAY
+enum { FORGET_ARENA = 256 << 20 };
 
 struct upkeep {
         struct writer *writer;
         struct ledger *ledger;
-        int64_t next_move, next_merge, next_sweep, now; /* by the monotonic clock, but `now` */
+        int64_t next_move, next_merge, next_sweep, next_forget, now; /* by the monotonic clock, but `now` */
+        struct forgetting *forgetting;
         struct merge *merge;
         struct move *move;
+        int more; /* of do_forget() */
 };
 
 struct upkeep *upkeep_new(struct writer *w)
@@ -28,6 +34,7 @@ struct upkeep *upkeep_new(struct writer *w)
         struct upkeep *u = xcalloc(1, sizeof *u);
         u->writer = w;
         u->ledger = writer_ledger(w);
+        u->next_forget = time_monotonic() + FORGET_FIRST;
         return u;
 }
 
@@ -36,6 +43,7 @@ void upkeep_free(struct upkeep *u)
         if (!u)
                 return;
         merge_free(u->merge);
+        forget_free(u->forgetting);
         free(u);
 }
 
@@ -115,6 +123,56 @@ static void sweep(struct upkeep *u)
                 complain(u, "archive-sweep-failed", status);
 }
 
+/* --- forgetting --- */
+
+/* What the policy in force keeps. Without one nothing is forgotten by itself. */
+static bool read_keep(struct upkeep *u, struct forget_before *ret)
+{
+        autoarena *a = arena_new(FORGET_ARENA);
+        autodiags *d = diags_new();
+        struct generation g;
+        if (ledger_generation_in_force(u->ledger, a, TIME_NEVER, &g) != 0)
+                return false;
+        autopolicy *p = policy_parse(&(struct policy_input){ .name = S("generation"), .text = g.text }, d);
+        if (!p)
+                return false;
+        *ret = (struct forget_before){ u->now - p->keep.leases, u->now - p->keep.sightings };
+        return true;
+}
+
+static int do_forget(struct ledger *l, void *arg)
+{
+        struct upkeep *u = arg;
+        autoarena *a = arena_new(FORGET_ARENA);
+        struct verb_call c = { .ledger = l, .author = S("keeper"), .now = u->now, .arena = a };
+        u->more = forget_step(&c, u->forgetting);
+        return u->more < 0 ? u->more : 0;
+}
+
+static int64_t forget_slice(struct upkeep *u)
+{
+        int status = writer_own(u->writer, do_forget, u);
+        if (status < 0)
+                complain(u, "forget-failed", status);
+        if (status == 0 && u->more)
+                return u->more == 2 ? BETWEEN_TRIES : BETWEEN_SLICES;
+        const struct forgotten *f = forget_result(u->forgetting);
+        if (status == 0)
+                log_event("forgotten", "leases=%llu sightings=%llu losses=%llu lines=%llu files=%llu",
+                          (unsigned long long)f->leases, (unsigned long long)f->sightings,
+                          (unsigned long long)f->losses, (unsigned long long)f->lines, (unsigned long long)f->files);
+        forget_free(take(u->forgetting));
+        return BETWEEN_SLICES;
+}
+
+static void begin_forgetting(struct upkeep *u)
+{
+        struct forget_before before;
+        u->next_forget = time_monotonic() + FORGET_EVERY;
+        if (read_keep(u, &before))
+                u->forgetting = forget_begin(&before);
+}
+
 int64_t upkeep_step(struct upkeep *u, int64_t now)
 {
         int64_t clock = time_monotonic();
@@ -130,6 +188,10 @@ int64_t upkeep_step(struct upkeep *u, int64_t now)
                 u->next_merge = 0;
                 return BETWEEN_MOVES;
         }
+        if (clock >= u->next_forget)
+                begin_forgetting(u);
+        if (u->forgetting)
+                return forget_slice(u);
         if (u->merge) {
                 merge_slice(u);
                 return BETWEEN_SLICES;

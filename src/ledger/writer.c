@@ -167,7 +167,9 @@ static void checkpoint(struct writer *w)
 static void give_back(struct writer *w)
 {
         sqlite3_busy_timeout(w->ledger->db, 100);
-        sqlite3_wal_checkpoint_v2(w->ledger->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+        w->ledger->log_emptied =
+            sqlite3_wal_checkpoint_v2(w->ledger->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL) == SQLITE_OK;
+        w->ledger->empty_log = false;
         sqlite3_busy_timeout(w->ledger->db, DB_BUSY_MS);
 }
 
@@ -241,7 +243,7 @@ int writer_commit(struct writer *w)
                         lost(w, status);
         }
         take_back(w);
-        if (w->disk_full || status == -ENOSPC)
+        if (w->disk_full || status == -ENOSPC || w->ledger->empty_log)
                 give_back(w);
         w->disk_full = false;
         if (status < 0)

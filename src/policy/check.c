@@ -456,6 +456,7 @@ static void build_rules(struct builder *b)
         const struct draft_tunnels *t = b->draft->tunnels.v;
         const struct draft_suspicion *s = b->draft->suspicion.v;
         const struct draft_quarantine *q = b->draft->quarantine.v;
+        const struct draft_keep *k = b->draft->keep.v;
         b->p->tunnels = (struct policy_tunnels){ .place = t->head.place,
                                                  .teredo = t->teredo.value == TUNNEL_BLOCK,
                                                  .six_to_four = t->six_to_four.value == TUNNEL_BLOCK,
@@ -467,6 +468,7 @@ static void build_rules(struct builder *b)
                                                      .points_complaint = s->complaint.value,
                                                      .points_syn = s->syn.value,
                                                      .points_other = s->other.value };
+        b->p->keep = (struct policy_keep){ k->head.place, k->leases.value, k->sightings.value };
         b->p->quarantine = (struct policy_quarantine){ .place = q->head.place,
                                                        .by_rule = q->head.place.line != 0,
                                                        .after = q->after.value,

@@ -143,6 +143,11 @@ struct draft_suspicion {
         struct real trap, divert, complaint, syn, other;
 };
 
+struct draft_keep {
+        struct head head;
+        struct number leases, sightings;
+};
+
 struct draft_quarantine {
         struct head head;
         struct real after;
@@ -171,7 +176,7 @@ struct blocks {
 
 struct draft {
         struct arena *arena;
-        struct blocks network, server, class, pool, cgnat, feed, wave, exempt, never_cut, tunnels, suspicion,
+        struct blocks network, server, class, pool, cgnat, feed, wave, exempt, never_cut, tunnels, suspicion, keep,
             quarantine, mail, gate;
         bool unknown_blocks; /* what seems missing may be misspelt */
 };

@@ -143,6 +143,16 @@ static const struct option suspicion_options[] = {
           AT(suspicion, other) },
 };
 
+enum { KEEP_DAYS_MOST = 3653 };
+
+static const struct option keep_options[] = {
+        { "leases", OPTION_DURATION, .low = DAY, .high = KEEP_DAYS_MOST * DAY, .fallback = "365d", AT(keep, leases),
+          .help =
+              "How long it is known who held an address, from the end of the lease on. Brazil's law asks for a year." },
+        { "sightings", OPTION_DURATION, .low = DAY, .high = KEEP_DAYS_MOST * DAY, .fallback = "180d",
+          AT(keep, sightings), .help = "How long sightings are kept, and the counts of what the kernel lost." },
+};
+
 static const struct option quarantine_options[] = {
         { "after", OPTION_POINTS, .low = 1, .high = POINTS_MOST, .fallback = "20", AT(quarantine, after),
           .help = "Suspicion at which a subscriber is quarantined; the word points may follow." },
@@ -225,6 +235,7 @@ static const struct block blocks[] = {
         BLOCK("tunnels", tunnels, NAMING_NONE, true,
               "Whether port 25 inside tunnels is refused to customers whose port 25 is not open."),
         BLOCK("suspicion", suspicion, NAMING_NONE, true, "What sightings weigh, and how it fades."),
+        BLOCK("keep", keep, NAMING_NONE, true, "How long facts are kept. The keeper forgets what is older once a day."),
         BLOCK("quarantine", quarantine, NAMING_NONE, true, "When a rule quarantines. Without this block none does."),
         BLOCK("mail", mail, NAMING_NONE, true,
               "Rules of mailboxes, and their limits where neither mailbox, subscriber nor his class says otherwise."),

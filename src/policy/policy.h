@@ -140,6 +140,11 @@ struct policy_suspicion {
         double points_trap, points_divert, points_complaint, points_syn, points_other;
 };
 
+struct policy_keep {
+        struct place place;
+        int64_t leases, sightings; /* so long after the lease's end, and after the sighting */
+};
+
 struct policy_quarantine {
         struct place place;
         bool by_rule; /* false where no quarantine block is written: nobody is quarantined by rule */
@@ -188,6 +193,7 @@ struct policy {
         size_t n_servers, n_classes, n_pools, n_prefixes, n_cgnats, n_feeds, n_waves, n_exemptions, n_never_cut;
         struct policy_tunnels tunnels;
         struct policy_suspicion suspicion;
+        struct policy_keep keep;
         struct policy_quarantine quarantine;
         struct policy_mail mail;
         struct policy_gate gate;
