@@ -130,8 +130,8 @@ bool password_check(struct slice hash, struct slice password)
 void password_waste(struct slice password)
 {
         char got[SECRET_HASH_MOST + 1];
-        if (usable(password))
-                run_crypt(password, CURRENT "abcdefghijklmnopqrstuv", got);
+        if (usable(password) && !run_crypt(password, CURRENT "abcdefghijklmnopqrstu.", got))
+                panic("no work was done: crypt(3) refuses the setting");
         explicit_bzero(got, sizeof got);
 }
 
