@@ -23,12 +23,19 @@ const char *smtp_ref_print(uint64_t id, char out[SMTP_REF_TEXT_MAX])
 
 /* ---- sending ---- */
 
+/* Stretches of printable ASCII as they are. */
 static void put_safe(struct buf *out, struct slice s)
 {
         while (s.n) {
-                unsigned char c = (unsigned char)s.p[0];
-                size_t letter = c < 0x80 ? 1 : slice_utf8(s);
-                buf_addc(out, c >= 0x20 && c < 0x7F ? (char)c : c == '\t' ? ' ' : '?');
+                size_t n = 0;
+                while (n < s.n && s.p[n] >= 0x20 && s.p[n] < 0x7F)
+                        n++;
+                buf_add(out, (struct slice){ s.p, n });
+                s = slice_from(s, n);
+                if (s.n == 0)
+                        return;
+                size_t letter = slice_utf8(s);
+                buf_addc(out, s.p[0] == '\t' ? ' ' : '?');
                 s = slice_from(s, letter ? letter : 1);
         }
 }
@@ -45,7 +52,9 @@ void smtp_reply_put(struct buf *out, const struct smtp_reply *r, uint64_t ref)
                         line.n--;
                 if (line.n > room)
                         line.n = room;
-                buf_addf(out, "%03u%c", r->code, last ? ' ' : '-');
+                const char head[] = { (char)('0' + r->code / 100 % 10), (char)('0' + r->code / 10 % 10),
+                                      (char)('0' + r->code % 10), last ? ' ' : '-' };
+                buf_add(out, (struct slice){ head, sizeof head });
                 if (r->enhanced.n) { /* RFC 2034 3: in each line */
                         put_safe(out, r->enhanced);
                         buf_addc(out, ' ');

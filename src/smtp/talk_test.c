@@ -2,7 +2,7 @@
 /* Every tests/smtp/NAME.talk is a conversation as it happens: run at once, byte by byte, and with late answers, it reads the same. Write
  * the client's lines, run this program with PORTEIRO_GOLDEN=write, and read what it added before you keep it.
  *
- *     role NAME [WORD[=N]…]   rules to begin with (see roles[] and words[] below), first
+ *     role NAME [WORD[=N]…]   rules to begin with (see roles[] and set_word() below), first; "at-once" where coming together is the point
  *     greet                   we greet; what stands before it comes early
  *     C: a line               of the client; lines that stand together arrive together
  *     C| bytes                without a line end. In both: \r \n \0 \\ \xNN, and \{x*500} for 500 of x
@@ -62,7 +62,7 @@ static void set_word(struct smtp_rules *r, struct slice word)
                 r->offers |= SMTP_EXT_XCLIENT;
         else if (slice_eq(key, S("tls-at-once")))
                 r->tls_at_once = true;
-        else
+        else if (!slice_eq(key, S("at-once")))
                 fail_msg("no such word: %.*s", SLICE_ARGS(key));
 }
 
@@ -129,7 +129,8 @@ static void run_talk(struct slice text, int way, struct buf *ret)
         struct smtp_rules rules = rules_of(slice_from(role, 5));
         struct a_talk t;
         autobuf block;
-        a_talk_init(&t, &rules, (enum a_way)way);
+        bool together = way == BYTE_BY_BYTE && slice_ends(role, S(" at-once"));
+        a_talk_init(&t, &rules, together ? AT_ONCE : (enum a_way)way);
         buf_init(&block, TEXT_MOST);
         if (rules.tls_at_once)
                 smtp_server_tls(&t.server, t.now, true);
