@@ -52,12 +52,12 @@ void server_shut(struct smtp_server *s, enum smtp_why why)
 void server_put(struct smtp_server *s, struct buf *out, const struct smtp_reply *r)
 {
         smtp_reply_put(out, r, s->id);
-        if (r->code < 400 || s->state == SMTP_CLOSED)
+        if (r->code == 421)
+                server_shut(s, SMTP_WHY_ANSWER);
+        if (r->code < 500 || s->state == SMTP_CLOSED)
                 return;
         s->errors++;
-        if (r->code == 421) {
-                server_shut(s, SMTP_WHY_ANSWER);
-        } else if (s->rules->errors_most && s->errors >= s->rules->errors_most) {
+        if (s->rules->errors_most && s->errors >= s->rules->errors_most) {
                 struct smtp_reply last = smtp_text(SMTP_TEXT_MANY_ERRORS, s->rules->language);
                 smtp_reply_put(out, &last, s->id);
                 server_shut(s, SMTP_WHY_ERRORS);
@@ -253,8 +253,9 @@ void smtp_server_hold(struct smtp_server *s, struct slice *in)
         size_t old = s->held ? s->held->n - s->held->at : 0, n = old + in->n;
         if (in->n == 0 || s->state == SMTP_CLOSED)
                 return;
-        if (n > SMTP_HELD_MOST) {
-                server_shut(s, SMTP_WHY_FLOODED);
+        if (n > SMTP_HELD_MOST || s->state == SMTP_SHAKING) {
+                s->did |= s->state == SMTP_SHAKING ? SMTP_DID_INJECT : 0;
+                server_shut(s, s->state == SMTP_SHAKING ? SMTP_WHY_INJECTED : SMTP_WHY_FLOODED);
                 return;
         }
         struct smtp_held *h = xmalloc(sizeof *h + n);

@@ -18,6 +18,8 @@
  * The envelope is the driver's: the machine keeps no address. It is over, and must be dropped, at the events HELO, RESET, XCLIENT, TLS,
  * BROKEN, CLOSE, at a refused DATA and at an answered END; at no other.
  *
+ * Passwords pass through: the machine wipes what it held of a line; the driver wipes the buffer that it read into.
+ *
  * CLOSING VERSUS IGNORING what stands behind STARTTLS in clear: ignoring is enough to be safe, but whoever sends it is an attack or
  * broken, and closing shows in the log what ignoring hides.
  * Owns:    the beginning of a line, and held input: nothing of both while the conversation idles.
@@ -45,7 +47,7 @@ struct smtp_rules {
         uint32_t line_most;                 /* of a command with its CRLF; 0 for SMTP_LINE_MOST */
         uint32_t rcpts_most, messages_most; /* of a message, of a conversation; 0 for none */
         uint32_t commands_most;             /* without a message taken between; 0 for none */
-        uint32_t errors_most;               /* refusals in a conversation; 0 for none */
+        uint32_t errors_most;               /* 5xx without a message taken between, as Postfix counts; 0 for none */
         int64_t command_wait;               /* for a whole command (RFC 5321 4.5.3.2.7: at least 5 minutes) */
         int64_t data_wait;                  /* for each SMTP_DATA_STEP bytes of a message */
         int64_t conversation_wait;          /* for all of it, not counting a message under way; 0 for none */

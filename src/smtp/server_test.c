@@ -164,6 +164,43 @@ static void test_tls_forgets(void **state)
         buf_done(&out);
 }
 
+/* A driver that had read on before it saw the event gets no command through the handshake either. */
+static void test_nothing_is_held_through_a_handshake(void **state)
+{
+        (void)state;
+        struct smtp_server s;
+        struct smtp_event e;
+        struct buf out;
+        begin(&s, &out);
+        ask(&s, S("EHLO x\r\nNOOP\r\n"), &out, &e);
+        struct slice starttls = S("STARTTLS\r\n"), mail = S("MAIL FROM:<>\r\n"), none = S("");
+        assert_int_equal(next(&s, &starttls, &out, &e), SMTP_ON_TLS);
+        smtp_server_hold(&s, &mail);
+        smtp_server_tls(&s, 0, true);
+        assert_int_equal(next(&s, &none, &out, &e), SMTP_ON_CLOSE);
+        assert_int_equal(e.why, SMTP_WHY_INJECTED);
+        smtp_server_done(&s);
+        buf_done(&out);
+}
+
+/* A refusal that is no mistake of the client does not count, and a message taken begins the count anew. */
+static void test_what_counts_as_an_error(void **state)
+{
+        (void)state;
+        struct smtp_rules strict = rules;
+        struct a_talk t;
+        strict.errors_most = 2;
+        a_talk_init(&t, &strict, AT_ONCE);
+        smtp_server_greet(&t.server, t.now, NULL, &t.out);
+        a_talk_feed(&t, S("EHLO x\r\nMAIL FROM:<later@example.com>\r\nMAIL FROM:<later@example.com>\r\nFROB\r\n"));
+        assert_int_equal(t.server.errors, 1);
+        a_talk_feed(&t, S("MAIL FROM:<a@example.com>\r\nRCPT TO:<b@example.com>\r\nDATA\r\nx\r\n.\r\n"));
+        assert_int_equal(t.server.errors, 0);
+        a_talk_feed(&t, S("FROB\r\nFROB\r\n"));
+        assert_int_equal(t.server.state, SMTP_CLOSED);
+        a_talk_done(&t);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -172,6 +209,8 @@ int main(void)
                 cmocka_unit_test(test_held_input_is_bounded),
                 cmocka_unit_test(test_deadlines),
                 cmocka_unit_test(test_tls_forgets),
+                cmocka_unit_test(test_nothing_is_held_through_a_handshake),
+                cmocka_unit_test(test_what_counts_as_an_error),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -363,6 +363,7 @@ static void take_message(struct smtp_server *s, struct buf *out, const struct sm
         server_reset(s);
         s->messages++;
         s->commands = 0;
+        s->errors = 0;
         say_or(s, out, r, SMTP_TEXT_TAKEN);
 }
 
