@@ -129,7 +129,9 @@ enum smtp_client_on smtp_client_next(struct smtp_client *c, int64_t now, struct 
                                      struct smtp_client_event *ret);
 void smtp_client_tls(struct smtp_client *c, int64_t now, bool good, struct buf *out);
 /* Says whose the next messages are; READY comes again. Values are plain bytes; empty ones are told as [UNAVAILABLE]. Attributes that the
- * server does not offer are left out, but without ADDR, or LOGIN where it has a value, it cannot. */
+ * server does not offer are left out, but without ADDR, or LOGIN where it has a value, it cannot. Postfix offers XCLIENT anew only to an
+ * identity that may use it: to serve one customer after another, its listener, which only we can reach, must say
+ * "smtpd_authorized_xclient_hosts = 0.0.0.0/0 [::]/0". */
 enum smtp_can smtp_client_identify(struct smtp_client *c, int64_t now, const struct slice value[SMTP_XCLIENT_COUNT],
                                    struct buf *out);
 /* More commands may be sent before their replies are there. */
