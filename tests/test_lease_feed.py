@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Leases from sources that are followed: RADIUS accounting by the real radclient, and files that writers rotate, cut and
 write anew, while duties are stopped, killed and started again."""
+import datetime
 import os
 import pathlib
 import re
@@ -460,6 +461,25 @@ def test_a_file_written_anew_by_rename_says_the_same(box):
         fresh.rename(path)
         wait_for(lambda turn=turn: len(box.leases()) == 3 + turn, "the next", LONG)
     assert {lease["line"] for lease in box.leases()} == {f"mac:00:00:5e:00:53:{n:02x}" for n in range(1, 6)}
+
+
+def test_a_release_in_keas_file_is_of_the_moment_it_was_written(box):
+    """Kea does not write when it was: only who watches the file knows."""
+    path = box.folder / "leases4.csv"
+    began = int(time.time()) - 1000
+    row = "198.51.100.7,00:0c:01:02:03:04,01:00:0c:01:02:03:04,%d,%d,7,0,0,,%d,\n"
+    path.write_text("address,hwaddr,client_id,valid_lifetime,expire,subnet_id,fqdn_fwd,fqdn_rev,hostname,state,user_context\n"
+                    + row % (3600, began + 3600, 0))
+    box.begin(f"feed kea {{ file {path}  format kea4 }}\n")
+    wait_for(lambda: "198.51.100.7" in box.held(), "the lease", LONG)
+    wait_for(lambda: box.events("caught-up"), "the end of the file", LONG)
+    before = time.time()
+    with open(path, "a", encoding="utf-8") as file:
+        file.write(row % (0, began, 0))
+    wait_for(lambda: "198.51.100.7" not in box.held(), "the release", LONG)
+    (lease,) = box.leases()
+    ended = datetime.datetime.fromisoformat(lease["end"]).timestamp()
+    assert before - 1 <= ended <= time.time() + 1
 
 
 def test_wrong_records_are_passed_over_and_told(box, detail):

@@ -122,6 +122,7 @@ bool file_look(struct feed *feed)
 {
         struct feeds *f = feed->feeds;
         size_t n;
+        bool fresh = feed->caught_up; /* what comes now was written since the last look */
         enum follow_found found = follow_read(feed->follow, time_monotonic(), f->piece, FEED_PIECE, &n);
         tell_trouble(feed);
         feed->caught_up = found == FOLLOW_WAIT;
@@ -140,6 +141,7 @@ bool file_look(struct feed *feed)
         }
         feed->counts.bytes += n;
         reader_clock(feed->reader, time_now());
+        reader_appended(feed->reader, fresh ? time_now() : 0);
         reader_feed(feed->reader, (struct slice){ f->piece, n });
         if (f->batch.n >= FEED_BACKLOG)
                 file_keep_place(feed);

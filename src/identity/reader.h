@@ -48,7 +48,7 @@ void reader_free_(struct reader **r);
 /* What time it is, for who reads on for months. */
 void reader_clock(struct reader *r, int64_t now);
 void reader_feed(struct reader *r, struct slice bytes);
-/* All that was in a followed file has been fed; what is fed next was written about `now`. For records that do not say their time (a release
+/* All that was in a followed file has been fed; what is fed next was written about `now` (0: nobody knows when). For records that do not say their time (a release
  * in Kea's file), or not the year. */
 void reader_appended(struct reader *r, int64_t now);
 /* Nothing more is coming: an unfinished record is wrong ("truncated"). */
