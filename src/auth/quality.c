@@ -196,6 +196,8 @@ static bool take_whole(struct guess *g, struct slice whole)
 static bool take_parts(struct guess *g, struct slice whole)
 {
         bool any = take_whole(g, whole);
+        if (whole.n == 0)
+                return any;
         for (size_t start = 0, i = 0; i <= whole.n; i++) {
                 unsigned char c = i < whole.n ? (unsigned char)whole.p[i] : ' ';
                 if (c >= 0x80 || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z'))
@@ -213,7 +215,7 @@ static enum password_fault guessed(const struct words *w, struct slice password,
         struct guess g = { .n = 0 };
         struct slice domain, local = slice_cut(owner->login, '@', &domain);
         g.n = fold(password, g.text, g.digit);
-        bool own = take_whole(&g, owner->login) | take_parts(&g, local);
+        bool whole = take_whole(&g, owner->login), own = take_parts(&g, local) || whole;
         bool name = take_parts(&g, owner->name), place = take_parts(&g, domain);
         for (size_t i = 0; w && i < w->n; i++)
                 take_out(&g, w->all[i]);

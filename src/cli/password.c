@@ -267,10 +267,9 @@ static int send_rows(const struct cli *cli, struct import *im)
 static int run_import(int argc, char **argv)
 {
         struct cli cli;
-        struct import *im = xcalloc(1, sizeof *im);
+        autofree struct import *im = xcalloc(1, sizeof *im);
         autobuf text;
         int status;
-        autofree struct import *owned = im;
         buf_init(&text, FILE_MOST);
         if (!cli_parse(&cli, &passwords_shape, argc, argv, &status))
                 return status;

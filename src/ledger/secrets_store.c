@@ -152,7 +152,7 @@ int secrets_forget(struct verb_call *c, int64_t mailbox)
 {
         static const char *const texts[] = {
                 "DELETE FROM main.credential WHERE mailbox = ?1 AND ?2",
-                "UPDATE main.application SET removed = ?2 WHERE mailbox = ?1 AND removed = " SQL_NEVER,
+                ("UPDATE main.application SET removed = ?2 WHERE mailbox = ?1 AND removed = " SQL_NEVER),
                 "DELETE FROM secrets.password WHERE mailbox = ?1 AND ?2",
                 "DELETE FROM secrets.application_digest WHERE mailbox = ?1 AND ?2"
         };
