@@ -43,7 +43,7 @@ struct pile {
         size_t memory;
         struct sorter *all, *later;
         struct buf why;
-        bool overrules, dry_run;
+        bool overrules, dry_run, spent;
         struct known *known;
         size_t n_known, known_cap;
         struct segment *live; /* the picture of the live table */
@@ -567,6 +567,9 @@ int pile_commit(struct pile *p, struct client *c, const struct lease *open, size
         autoledger *l = NULL;
         int status = 0;
         *ret = (struct pile_result){ 0 };
+        if (p->spent)
+                return fail(p, -EINVAL, "a pile that was committed already");
+        p->spent = true;
         p->dry_run = dry_run;
         p->progress = progress;
         for (size_t i = 0; status == 0 && i < n_open; i++)

@@ -27,7 +27,7 @@ int pile_add(struct pile *p, const struct lease *l);
 /* One for the live table: it has not ended, or ended just now, or stands there already. As those of pile_commit(), but any number. */
 int pile_add_live(struct pile *p, const struct lease *l);
 /* Sorts and compares the rest, then asks the keeper; `open` are the leases that have not ended or ended just now, for the live table, in the
- * same transaction. dry_run: only counts. progress may be NULL; called with leases done and of how many. */
+ * same transaction. dry_run: only counts. progress may be NULL; called with leases done and of how many. Once for a pile. */
 int pile_commit(struct pile *p, struct client *c, const struct lease *open, size_t n_open, bool dry_run,
                 void (*progress)(uint64_t done, uint64_t of), struct pile_result *ret);
 const char *pile_why(const struct pile *p);

@@ -98,6 +98,8 @@ static void out_flush(struct segment_writer *w, struct out *o)
 static void out_add(struct segment_writer *w, struct out *o, const void *data, size_t n)
 {
         const char *p = data;
+        if (n == 0)
+                return;
         segment_sum_add(&o->sum, p, n);
         while (n) {
                 size_t some = CHUNK - o->n < n ? CHUNK - o->n : n;
@@ -363,6 +365,8 @@ static bool sort_buckets(struct segment_writer *w, uint64_t budget)
 static bool write_postings(struct segment_writer *w, uint64_t budget)
 {
         uint64_t some = w->n - w->at < budget * 8 ? w->n - w->at : budget * 8;
+        if (some == 0)
+                return true;
         out_add(w, &w->outs[SECTION_POSTINGS], w->postings + w->at, some * 8);
         w->at += some;
         return w->at == w->n;
