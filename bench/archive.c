@@ -116,7 +116,7 @@ static void look(const char *dir, size_t count, uint64_t leases, int64_t from_da
                 size_t n, k = i % count;
                 struct prefix p = prefix_number(mixed(k) % (2 * ADDRESSES));
                 int64_t at =
-                    now - from_day * DAY + DAY * 3 + (int64_t)(mixed(k + 7) % (uint64_t)((from_day - 6) * DAY));
+                    now - from_day * DAY + DAY * 6 + (int64_t)(mixed(k + 7) % (uint64_t)((from_day - 12) * DAY));
                 arena_clear(a);
                 int64_t before = time_monotonic();
                 if (ledger_holders(l, a, &p.addr, at, &found, &n) < 0)
