@@ -43,7 +43,7 @@ void smtp_line_done(struct smtp_line *l)
 
 bool smtp_line_fresh(const struct smtp_line *l)
 {
-        return !l->skipping && (l->n == 0 || l->given);
+        return !l->skipping && (l->given || (l->n == 0 && !l->after_cr));
 }
 
 static void keep(struct smtp_line *l, struct slice s)

@@ -88,6 +88,16 @@ static void test_nothing_is_kept_between_lines(void **state)
         assert_true(smtp_line_fresh(&l));
 }
 
+static void test_half_a_line_end_is_not_fresh(void **state)
+{
+        (void)state;
+        struct smtp_line l = { .part = NULL };
+        struct slice line, in = S("\r");
+        assert_int_equal(smtp_line_next(&l, &in, 512, &line), SMTP_LINE_MORE);
+        assert_false(smtp_line_fresh(&l));
+        smtp_line_done(&l);
+}
+
 static void test_special_at_every_place(void **state)
 {
         (void)state;
@@ -109,6 +119,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(test_lines),
                 cmocka_unit_test(test_nothing_is_kept_between_lines),
+                cmocka_unit_test(test_half_a_line_end_is_not_fresh),
                 cmocka_unit_test(test_special_at_every_place),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -162,7 +162,8 @@ static enum smtp_on line_step(struct step *t, struct slice *in, bool held_behind
         uint32_t most = s->rules->line_most ? s->rules->line_most : SMTP_LINE_MOST;
         if (may_log_in(s) && most < SMTP_LINE_AUTH_MOST)
                 most = SMTP_LINE_AUTH_MOST;
-        if (!s->tls && in->p[0] == 0x16 && smtp_line_fresh(&s->line)) { /* a TLS record: handshake */
+        bool first = s->state == SMTP_FRESH && s->commands == 0 && smtp_line_fresh(&s->line);
+        if (first && !s->tls && in->p[0] == 0x16) { /* a TLS record: handshake */
                 s->did |= SMTP_DID_TLS_HELLO;
                 server_say(s, t->out, SMTP_TEXT_TLS_HELLO);
                 s->why = SMTP_WHY_TLS_HELLO;

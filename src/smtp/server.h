@@ -33,7 +33,7 @@
 #include "smtp/reply.h"
 #include "smtp/sasl.h"
 
-enum { SMTP_HELD_MOST = 128 << 10, SMTP_SERVER_SIZE_MOST = 144 };
+enum { SMTP_HELD_MOST = 128 << 10, SMTP_SERVER_SIZE_MOST = 128 };
 
 struct smtp_rules {
         struct slice host; /* our name, in the greeting and in EHLO */
