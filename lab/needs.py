@@ -14,7 +14,8 @@ _NFT = {
     "fib": "fib saddr . iif oif missing drop",
     "nat": "tcp dport 25 dnat to :587",
 }
-_TOOLS = {"postfix": "postfix", "nft": "nft", "fail2ban": "fail2ban-client", "iptables": "iptables"}
+_TOOLS = {"postfix": "postfix", "nft": "nft", "fail2ban": "fail2ban-client", "iptables": "iptables",
+          "radclient": "radclient"}
 
 
 def missing(*needs):

@@ -462,7 +462,7 @@ static int import_files(struct import *im)
 static int make_ledger(const struct import *im)
 {
         int status;
-        autoclient *c = cli_client(&im->cli, &status);
+        client_close(cli_client(&im->cli, &status));
         return status;
 }
 
