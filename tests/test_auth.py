@@ -66,6 +66,16 @@ def test_a_password_is_set_and_checked(box):
     assert GOOD.encode() not in everything(box) and OTHER.encode() not in everything(box)
 
 
+def test_show_says_whether_there_is_a_password_and_since_when(box):
+    assert "password         none\n" in box.run("mailbox", "show", ANA).stdout
+    put(box, ANA, GOOD)
+    box.run("mailbox", "app-password", "add", ANA, "phone")
+    assert re.search(r"^password +yescrypt, set 2\S+ \S+ \S+; 1 of applications$", box.run("mailbox", "show", ANA).stdout, re.M)
+    shown = box.json("mailbox", "show", ANA)
+    assert shown["password"]["scheme"] == "yescrypt" and shown["applications"] == 1
+    assert box.json("mailbox", "show", RUI)["password"] is None
+
+
 @pytest.mark.parametrize("password, words, customer", [
     ("kw7#z", "shorter than 8", "pelo menos 8 caracteres"),
     ("ana@example.net", "made of the login", "seu endereço"),

@@ -85,7 +85,7 @@ void show_field(struct buf *out, const char *what, struct slice value)
 {
         if (value.n == 0)
                 return;
-        buf_addf(out, "%-10s ", what);
+        buf_addf(out, "%-16s ", what);
         buf_add_shown(out, value);
         buf_addc(out, '\n');
 }

@@ -4,6 +4,7 @@
 #include "cli/mail.h"
 #include "cli/password.h"
 #include "ledger/json.h"
+#include "ledger/secrets.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -103,8 +104,9 @@ static const struct cli_shape show_shape = { "mailbox show ADDRESS", NULL, 0, 1,
 
 struct shown {
         struct mailbox mailbox;
+        struct credential password;
         struct pointer *pointers;
-        size_t n_pointers;
+        size_t n_pointers, n_applications;
         struct limit_found limits[MAIL_LIMIT_COUNT];
         struct policy *policy;
         struct diags *sources; /* of the policy, for places in it */
@@ -135,6 +137,33 @@ static void limit_origin(const struct shown *s, enum mail_limit which, struct bu
         }
 }
 
+/* "yescrypt, set 2026-11-24 10:52:49 -0300; 2 of applications": never what it is. */
+static void show_password(const struct shown *s, struct buf *out)
+{
+        autobuf words;
+        char text[TIME_TEXT_MAX];
+        buf_init(&words, 1024);
+        if (s->password.scheme.n)
+                buf_addf(&words, "%.*s, set %s", SLICE_ARGS(s->password.scheme), time_print(s->password.set_at, text));
+        else
+                buf_adds(&words, "none");
+        if (s->n_applications)
+                buf_addf(&words, "; %zu of applications", s->n_applications);
+        show_field(out, "password", buf_slice(&words));
+}
+
+static void password_json(const struct shown *s, struct json *j)
+{
+        if (s->password.scheme.n) {
+                json_object(j, "password");
+                json_string(j, "scheme", s->password.scheme);
+                json_time(j, "set", s->password.set_at);
+                json_object_end(j);
+        } else
+                json_null(j, "password");
+        json_int(j, "applications", (int64_t)s->n_applications);
+}
+
 static void print_shown(const struct shown *s, struct buf *out)
 {
         const struct mailbox *m = &s->mailbox;
@@ -147,6 +176,7 @@ static void print_shown(const struct shown *s, struct buf *out)
         if (m->n_forwards)
                 show_field(out, "keep", m->keep ? S("yes") : S("no"));
         show_field(out, "since", slice_of(time_print(m->created, text)));
+        show_password(s, out);
         show_suspension(out, "suspended", &m->suspension);
         show_suspension(out, "subscriber suspended", &m->subscriber_suspension);
         for (size_t i = 0; i < MAIL_LIMIT_COUNT; i++) {
@@ -168,6 +198,7 @@ static void shown_json(const struct shown *s, struct buf *out)
         mailbox_json(&j, "mailbox", &s->mailbox);
         suspension_json(&j, "subscriber_suspended", &s->mailbox.subscriber_suspension);
         json_bool(&j, "may_send", !s->mailbox.suspension.since && !s->mailbox.subscriber_suspension.since);
+        password_json(s, &j);
         json_object(&j, "effective");
         for (size_t i = 0; i < MAIL_LIMIT_COUNT; i++) {
                 autobuf origin;
@@ -194,12 +225,17 @@ static int show(const struct cli *cli, struct shown *s, struct buf *out)
         if (!l)
                 return status;
         autoarena *a = arena_new(ARENA);
+        struct application *applications;
         struct slice address = mail_address(a, cli->words[0]);
         int failed = ledger_mailbox(l, a, address, &s->mailbox);
         if (failed == -ENOENT)
                 return cli_fail(EXIT_NO, "mailbox %s is not known", cli->words[0]);
         if (failed == 0)
                 failed = ledger_points_to(l, a, address, &s->pointers, &s->n_pointers);
+        if (failed == 0)
+                failed = ledger_credential(l, a, s->mailbox.number, &s->password);
+        if (failed == 0)
+                failed = ledger_applications(l, a, s->mailbox.number, &applications, &s->n_applications);
         if (failed)
                 return cli_ledger_failed(l, failed);
         find_limits(s);
