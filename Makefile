@@ -54,6 +54,10 @@ PROGRAMS := $(TESTS:src/%.c=$(BUILD)/test/%)
 REPLAYS := $(TARGETS:%=$(BUILD)/replay/%)
 FUZZERS := $(TARGETS:%=$(BUILD)/fuzz/%)
 
+# Files that other programs wrote: tests that read them are skipped where they are not.
+PORTEIRO_DATA ?= $(wildcard $(abspath ../shared/data))
+export PORTEIRO_DATA
+
 .PHONY: all demo test unit bench asan fuzz fuzzers lint install man deps clean
 .SECONDARY:
 

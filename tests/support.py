@@ -2,12 +2,25 @@
 """Porteiro as a test runs it: with its own policy file and state folder, in a namespace if need be."""
 import copy
 import json
+import os
+import pathlib
 import subprocess
 import uuid
 
 import pytest
 
 from lab.core import stop
+
+
+def lease_file(name):
+    """A file of leases that another program wrote; the test is skipped where there is none (make says where they are)."""
+    folder = os.environ.get("PORTEIRO_DATA")
+    if not folder:
+        pytest.skip("PORTEIRO_DATA is not set")
+    path = pathlib.Path(folder, "leases", name)
+    if not path.exists():
+        pytest.skip(f"PORTEIRO_DATA has no leases/{name}")
+    return path
 
 
 class Porteiro:

@@ -13,7 +13,7 @@ import time
 import pytest
 from lab import wait_for
 from nas import INTERIM, ON, START, STOP, Nas, radclient
-from support import Namespace
+from support import Namespace, lease_file
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: sockets in a name space of their own")
 
@@ -513,10 +513,6 @@ def test_lease_follow_in_the_foreground(box, detail):
     assert box.events("following")[-1]["from"] == "where-it-stood"
 
 
-DATA = pathlib.Path(os.environ.get("PORTEIRO_DATA", "")) / "leases"
-
-
-@pytest.mark.skipif(not os.environ.get("PORTEIRO_DATA"), reason="PORTEIRO_DATA is not set")
 @pytest.mark.parametrize("name", ["freeradius-3.2.1.detail", "isc-dhcpd-4.4.3.leases", "kea-2.2.0-leases4.csv"])
 def test_a_file_followed_says_what_the_same_file_imported_says(box, name):
     """And who follows a file that was imported finds nothing new in it: but that what is open at its end is open still."""
@@ -526,14 +522,14 @@ def test_a_file_followed_says_what_the_same_file_imported_says(box, name):
 
     followed, imported = box.folder / "followed", box.folder / "imported"
     box.porteiro.state = imported
-    box.porteiro.run("lease", "import", DATA / name, timeout=300)
+    box.porteiro.run("lease", "import", lease_file(name), timeout=300)
     want = leases()
     for box.porteiro.state in (followed, imported):
-        box.lease = box.porteiro.start("lease", "follow", DATA / name)
+        box.lease = box.porteiro.start("lease", "follow", lease_file(name))
         wait_for(lambda: box.events("caught-up"), "all of it", 3 * LONG)
         wait_for(lambda: leases() == want, "silence and expiry to be judged", LONG)
         read = box.counts(name)
-        assert int(read["bytes"]) == (DATA / name).stat().st_size and leases() == want
+        assert int(read["bytes"]) == lease_file(name).stat().st_size and leases() == want
 
 
 def test_lease_follow_listens(box):

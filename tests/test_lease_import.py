@@ -5,16 +5,13 @@ import datetime
 import ipaddress
 import json
 import os
-import pathlib
 import random
 import re
 import subprocess
 
 import pytest
+from support import lease_file
 
-DATA = pathlib.Path(os.environ.get("PORTEIRO_DATA") or "/nowhere") / "leases"
-if not DATA.is_dir():
-    DATA = pathlib.Path(__file__).resolve().parent.parent.parent / "shared" / "data" / "leases"
 UTC = datetime.timezone.utc
 POLICY = 'network "Test" { domain example.net  timezone America/Sao_Paulo }\n'
 PAIRS = 1000
@@ -24,12 +21,6 @@ PAIRS = 1000
 def known(porteiro):
     porteiro.policy(POLICY)
     return porteiro
-
-
-def data(name):
-    if not (DATA / name).exists():
-        pytest.skip("PORTEIRO_DATA has no leases/" + name)
-    return DATA / name
 
 
 # --- the independent readings: (address or prefix, line, start, end), end None where nobody saw one ---------------------
@@ -135,8 +126,8 @@ READINGS = [("freeradius-3.2.1.detail", read_detail), ("isc-dhcpd-4.4.3.leases",
 
 @pytest.mark.parametrize("name,reading", READINGS)
 def test_an_independent_reading_finds_the_same_owners(known, name, reading):
-    expected = by_prefix(reading(data(name).read_text(encoding="utf-8")))
-    said = known.run("lease", "import", data(name)).stdout
+    expected = by_prefix(reading(lease_file(name).read_text(encoding="utf-8")))
+    said = known.run("lease", "import", lease_file(name)).stdout
     assert ", 0 wrong\n" in said
     ours = by_prefix(leases_of(known))
     assert set(ours) == set(expected)
@@ -162,18 +153,18 @@ def test_an_independent_reading_finds_the_same_owners(known, name, reading):
 
 @pytest.mark.parametrize("name,reading", READINGS)
 def test_twice_changes_nothing_and_says_so(known, name, reading):
-    first = known.json("lease", "import", data(name))
+    first = known.json("lease", "import", lease_file(name))
     before = sorted(leases_of(known))
-    again = known.json("lease", "import", data(name))
+    again = known.json("lease", "import", lease_file(name))
     assert again["leases"]["new"] == 0 and again["leases"]["corrected"] == 0
     assert first["leases"]["new"] > 0 and first["records"] == {**again["records"], **first["records"]}
-    assert "nothing was changed" in known.run("lease", "import", data(name)).stdout
+    assert "nothing was changed" in known.run("lease", "import", lease_file(name)).stdout
     assert sorted(leases_of(known)) == before
 
 
 def halves(name):
     """Two files that together are this one, cut between records."""
-    text = data(name).read_text(encoding="utf-8")
+    text = lease_file(name).read_text(encoding="utf-8")
     if name.endswith(".detail"):
         parts = text.rstrip("\n").split("\n\n")
         middle = len(parts) // 3
@@ -191,7 +182,7 @@ def halves(name):
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 def test_halves_in_either_order_answer_as_the_whole(known, tmp_path, name, reading, order):
     parts = halves(name)
-    expected = by_prefix(reading(data(name).read_text(encoding="utf-8")))
+    expected = by_prefix(reading(lease_file(name).read_text(encoding="utf-8")))
     for i in order:
         path = tmp_path / f"half-{i}"
         path.write_text(parts[i], encoding="utf-8")
