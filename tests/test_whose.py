@@ -18,9 +18,9 @@ import types
 import pytest
 
 from lab import wait_for
-from support import Namespace
+from support import Namespace, lease_file
 from test_judge import Court
-from test_lease_import import PAIRS, READINGS, data, some_address
+from test_lease_import import PAIRS, READINGS, some_address
 
 UTC = datetime.timezone.utc
 POLICY = """
@@ -400,8 +400,8 @@ def test_a_thousand_questions_against_a_slow_reading(known):
 @pytest.mark.parametrize("name, reading", READINGS)
 def test_a_thousand_questions_about_real_files_against_an_independent_reading(porteiro, name, reading):
     porteiro.policy(POLICY)
-    leases = [(ipaddress.ip_network(prefix), *rest) for prefix, *rest in reading(data(name).read_text(encoding="utf-8"))]
-    porteiro.run("lease", "import", data(name))
+    leases = [(ipaddress.ip_network(prefix), *rest) for prefix, *rest in reading(lease_file(name).read_text(encoding="utf-8"))]
+    porteiro.run("lease", "import", lease_file(name))
     dice = random.Random(name)
     questions = []
     for i in range(PAIRS):
