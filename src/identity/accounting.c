@@ -6,6 +6,10 @@
 /* A clock that was never set starts in 1970 (or at the year its firmware was built): no report is from before 2000. */
 static const int64_t CLOCK_WAS_SET = INT64_C(946684800) * SECOND;
 
+/* Nothing is reported before it happens: a clock that is ahead of the server's is wrong, and believed it would let others hold for years what
+ * they left today. */
+static const int64_t AHEAD_MOST = MINUTE;
+
 static const char TOO_LONG[] = "the name of the line has more than 253 bytes";
 
 struct slice accounting_cause(uint32_t n)
@@ -54,10 +58,16 @@ static bool is_about_a_session(int status)
         return status == ACCOUNTING_START || status == ACCOUNTING_STOP || status == ACCOUNTING_INTERIM;
 }
 
+static bool is_clock_wrong(const struct accounting *r)
+{
+        return r->event_time < CLOCK_WAS_SET ||
+               (r->arrival >= CLOCK_WAS_SET && r->event_time > r->arrival + AHEAD_MOST);
+}
+
 static const char *take_times(const struct accounting *r, struct event *e)
 {
         e->at = r->event_time;
-        if (e->at < CLOCK_WAS_SET && r->arrival)
+        if (is_clock_wrong(r) && r->arrival)
                 e->at = r->arrival - (r->delay > 0 && r->delay < r->arrival ? r->delay : 0);
         if (e->at <= 0)
                 return "it does not say when: neither Event-Timestamp nor a time of arrival";

@@ -44,5 +44,6 @@ struct slice accounting_cause(uint32_t n);
 
 /* NULL and *e filled in (its slices: the report's or the arena's), or what is wrong with the report. A report that is right and says nothing of
  * addresses gives an event with n_held 0. Realm and evidence are the caller's
- * to add. At is Event-Timestamp, unless the clock of the NAS was never set (before 2000): then arrival less Acct-Delay-Time. */
+ * to add. At is Event-Timestamp, unless the clock of the NAS was never set (before 2000) or is more than a minute
+ * ahead of the arrival: then arrival less Acct-Delay-Time. */
 const char *accounting_event(const struct accounting *r, enum line_choice by, struct arena *a, struct event *e);

@@ -53,6 +53,16 @@ static void times(void **state)
         r.session_time = INT64_MAX;
         expect(&r, LINE_AUTO,
                "ends 2026-11-22T09:51:00 user:ana 198.51.100.7 nas=bras session=s1 user=ana why=User-Request @\n");
+        r.session_time = -1;
+        r.event_time = r.arrival + MINUTE; /* as clocks go */
+        expect(&r, LINE_AUTO,
+               "ends 2026-11-22T09:52:11 user:ana 198.51.100.7 nas=bras session=s1 user=ana why=User-Request @\n");
+        r.event_time = r.arrival + MINUTE + 1; /* a clock set wrong: nobody tells what is to come */
+        expect(&r, LINE_AUTO,
+               "ends 2026-11-22T09:51:00 user:ana 198.51.100.7 nas=bras session=s1 user=ana why=User-Request @\n");
+        r.arrival = 77 * SECOND; /* here it is the server's that nobody set */
+        expect(&r, LINE_AUTO,
+               "ends 2026-11-22T09:52:11 user:ana 198.51.100.7 nas=bras session=s1 user=ana why=User-Request @\n");
         r.event_time = r.arrival = 0;
         expect(&r, LINE_AUTO, "it does not say when: neither Event-Timestamp nor a time of arrival\n");
         r.status = 0;

@@ -71,6 +71,20 @@ static void records(void **state)
 #define ANA "\tUser-Name = \"ana\"\n\tAcct-Status-Type = Start\n\tFramed-IP-Address = 198.51.100.7\n"
 #define ANA_BEGINS "begins 2026-11-22T09:51:11 start=2026-11-22T09:51:11 user:ana 198.51.100.7 user=ana "
 
+/* One clock that is ahead keeps nobody in an address that he left. */
+static void future(void **state)
+{
+        (void)state;
+        struct reader_options o = options;
+        o.latest = INT64_C(1795341071) * SECOND + DAY;
+        const struct reading rows[] = {
+                { HEAD ANA "\tEvent-Timestamp = \"Nov 22 2036 00:00:00 UTC\"\n" STAMP, ANA_BEGINS "@d:1\n" },
+                { "x\n" ANA "\tEvent-Timestamp = \"Nov 24 2026 00:00:00 UTC\"\n\n" HEAD ANA STAMP,
+                  "wrong 1: its time is in the future: the clock of who wrote it is wrong\n" ANA_BEGINS "@d:7\n" },
+        };
+        expect_readings(&o, rows, COUNT_OF(rows));
+}
+
 /* Nothing is lost of what was right. */
 static void damage(void **state)
 {
@@ -118,7 +132,7 @@ static void the_real_server_s_file(void **state)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(records), cmocka_unit_test(damage),
+        const struct CMUnitTest tests[] = { cmocka_unit_test(records), cmocka_unit_test(damage), cmocka_unit_test(future),
                                             cmocka_unit_test(the_real_server_s_file) };
         time_set_zone(S("UTC"));
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -97,6 +97,11 @@ static struct slice evidence_of(struct reader *r, uint64_t line)
 
 void reader_tell_outside(struct reader *r, uint64_t line, struct event *e)
 {
+        /* An end or a successor of 2036 would keep an address with who has it now. A whole lease may be of the future: a person said so. */
+        if (e->kind != EVENT_IS && r->o.latest && e->at > r->o.latest) {
+                reader_wrong(r, line, "its time is in the future: the clock of who wrote it is wrong");
+                return;
+        }
         if (e->nas.n == 0)
                 e->nas = r->o.nas;
         e->evidence = evidence_of(r, line);

@@ -30,7 +30,8 @@ struct reader_options {
         struct slice nas;   /* what stands for the NAS where records name none (a DHCP server, a NAT box) */
         struct slice realm; /* of all addresses; empty: the Internet */
         enum line_choice line;
-        int64_t now; /* for times without a year */
+        int64_t now;    /* for times without a year */
+        int64_t latest; /* what says it was later is wrong; 0: nothing is */
         void (*event)(void *arg, const struct event *e);
         /* line: of the file, where the record began; text: what is wrong, for people, without the record's bytes */
         void (*wrong)(void *arg, uint64_t line, const char *text);
