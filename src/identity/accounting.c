@@ -61,7 +61,7 @@ static bool is_about_a_session(int status)
 static bool is_clock_wrong(const struct accounting *r)
 {
         return r->event_time < CLOCK_WAS_SET ||
-               (r->arrival >= CLOCK_WAS_SET && r->event_time > r->arrival + AHEAD_MOST);
+               (r->arrival >= CLOCK_WAS_SET && !r->arrival_guessed && r->event_time > r->arrival + AHEAD_MOST);
 }
 
 static const char *take_times(const struct accounting *r, struct event *e)

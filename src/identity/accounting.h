@@ -27,6 +27,7 @@ struct accounting {
         bool has_nas;
         int64_t event_time;   /* Event-Timestamp, µs UTC; 0 where missing */
         int64_t arrival;      /* when the server got it, µs UTC */
+        bool arrival_guessed; /* its zone was: it does not say that Event-Timestamp is ahead */
         int64_t delay;        /* Acct-Delay-Time, µs; it counts where Event-Timestamp is missing */
         int64_t session_time; /* Acct-Session-Time, µs; -1 where missing */
         struct held held[EVENT_HELD_MOST];

@@ -60,6 +60,10 @@ static void times(void **state)
         r.event_time = r.arrival + MINUTE + 1; /* a clock set wrong: nobody tells what is to come */
         expect(&r, LINE_AUTO,
                "ends 2026-11-22T09:51:00 user:ana 198.51.100.7 nas=bras session=s1 user=ana why=User-Request @\n");
+        r.arrival_guessed = true;
+        expect(&r, LINE_AUTO,
+               "ends 2026-11-22T09:52:11 user:ana 198.51.100.7 nas=bras session=s1 user=ana why=User-Request @\n");
+        r.arrival_guessed = false;
         r.arrival = 77 * SECOND; /* here it is the server's that nobody set */
         expect(&r, LINE_AUTO,
                "ends 2026-11-22T09:52:11 user:ana 198.51.100.7 nas=bras session=s1 user=ana why=User-Request @\n");

@@ -291,8 +291,10 @@ static bool read_record(struct detail *d, const struct record *rec)
                 return false;
         if (d->not_accounting)
                 return true;
-        if (d->report.arrival == 0 && when_is_ctime(d->header))
+        if (d->report.arrival == 0 && when_is_ctime(d->header)) {
                 take_time(d, d->header, &d->report.arrival);
+                d->report.arrival_guessed = true;
+        }
         d->wrong = accounting_event(&d->report, d->r->o.line, d->r->arena, &e);
         if (d->wrong)
                 return false;
