@@ -274,6 +274,7 @@ def test_latin1_is_told_by_line(known):
 @pytest.mark.parametrize("content,words", [
     (b"\x00\x01\x02" * 5000, "none of the formats"),
     (b"\x1f\x8b\x08\x00", "zcat"),
+    ("address,line,from\n".encode("utf-16"), "iconv -f UTF-16"),
     (b"hello, world\n", "none of the formats"),
 ])
 def test_what_is_no_lease_file_is_refused_in_words(known, content, words):
@@ -283,7 +284,8 @@ def test_what_is_no_lease_file_is_refused_in_words(known, content, words):
 
 def test_nothing_to_read(known):
     (known.folder / "empty").write_bytes(b"")
-    assert "0 records read" in known.run("lease", "import", known.folder / "empty").stdout
+    said = known.run("lease", "import", known.folder / "empty").stdout
+    assert "0 records read" in said and "no lease of anybody" in said and "knew" not in said
     assert "folder" in known.run("lease", "import", known.folder, status=1).stderr
     assert "No such file" in known.run("lease", "import", known.folder / "absent", status=3).stderr
     known.run("lease", "import", status=2)

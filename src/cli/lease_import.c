@@ -239,6 +239,9 @@ static int take_format(struct import *im, struct slice head)
                         return cli_fail(EXIT_NO, "%s: it is compressed: %s %s | porteiro lease import -", im->file,
                                         packed[i].tool, im->file);
         im->options.format = format ? reader_format_of(slice_of(format)) : reader_detect(head);
+        if (slice_starts(head, S("\xff\xfe")) || slice_starts(head, S("\xfe\xff")))
+                return cli_fail(EXIT_NO, "%s: it is UTF-16: iconv -f UTF-16 -t UTF-8 %s | porteiro lease import -", im->file,
+                                im->file);
         if (im->options.format == READER_FORMAT_COUNT)
                 return cli_fail(
                     EXIT_NO,
@@ -337,7 +340,8 @@ static void print_text(const struct import *im, struct buf *out)
         if (dry_run)
                 buf_adds(out, "a dry run: nothing was changed\n");
         else if (r->added + r->corrected == 0)
-                buf_adds(out, "the ledger knew all of it: nothing was changed\n");
+                buf_addf(out, "%s: nothing was changed\n",
+                         r->known ? "the ledger knew all of it" : "it has no lease of anybody");
 }
 
 static void print_json(const struct import *im, struct buf *out)
