@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* `lease import`: files → reader → bindings → pile, in bounded memory, and all of it in one transaction or none.
+/* `lease import`: files → reader → bindings → pile, in bounded memory, and what is over in one transaction or not at all.
  *
  * Exit status 0 says that everything that could be read is in the ledger: a record cut off at the end of a file that is being written, or a
  * few that are garbage, are told and are no failure (who runs this every night wants to hear of what must be done about). It is 1 where a
@@ -439,7 +439,8 @@ static int pile_failed(const struct import *im, int failed)
 {
         clear_progress(im);
         const char *why = pile_why(im->pile);
-        return cli_fail(EXIT_SYSTEM, "lease import: %s; nothing was changed", *why ? why : strerror(-failed));
+        return cli_fail(EXIT_SYSTEM, "lease import: %s; %s", *why ? why : strerror(-failed),
+                        im->result.begun ? "some of it may be in the ledger: import it again" : "nothing was changed");
 }
 
 static int import_files(struct import *im)

@@ -13,7 +13,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-enum { CHECK_BYTES = 4 << 20, CHECKS_MOST = 4096, MOVE_MEMORY = 8 << 20 };
+enum { CHECK_BYTES = 4 << 20, CHECKS_MOST = 4096, MOVE_MEMORY = 8 << 20, LIVE_SLICE = 250 };
 
 struct archive_writing *archive_writing(struct ledger *l)
 {
@@ -253,19 +253,26 @@ static int adopt_named(struct verb_call *c, struct slice name)
         return status;
 }
 
-static int put_live(struct verb_call *c, struct slice name)
+/* A part of it at a time: a transaction for all that is open in a network would keep everybody waiting. */
+int verb_segments_live(struct verb_call *c)
 {
-        struct checked *k = check_named(archive_writing(c->ledger), name);
+        struct slice name = ipc_text(c->args);
+        int64_t from = ipc_int(c->args);
         struct segment_row row;
         bool changed;
         int status = 0;
-        if (!k || !k->whole)
+        if (c->args->bad || from < 0 || !c->ledger->archive)
+                return -EBADMSG;
+        struct checked *k = check_named(archive_writing(c->ledger), name);
+        if (!k || !k->whole || segment_info(k->segment)->month >= 0)
                 return verb_no(c, "segment %.*s was not looked through", SLICE_ARGS(name));
-        for (uint64_t i = 0; status == 0 && i < segment_info(k->segment)->leases; i++) {
-                status = segment_read(k->segment, i, &row);
+        int64_t n = (int64_t)segment_info(k->segment)->leases, until = n - from < LIVE_SLICE ? n : from + LIVE_SLICE;
+        for (; status == 0 && from < until; from++) {
+                status = segment_read(k->segment, (uint64_t)from, &row);
                 if (status == 0)
                         status = feed_put(c, &row.lease, &changed);
         }
+        ipc_put_int(c->results, from < n ? from : 0);
         return status;
 }
 
@@ -277,10 +284,7 @@ int verb_segments_add(struct verb_call *c)
                 struct slice name = ipc_text(c->args);
                 status = c->args->bad ? -EBADMSG : adopt_named(c, name);
         }
-        struct slice live = ipc_text(c->args);
-        if (c->args->bad)
-                return -EBADMSG;
-        return status == 0 && live.n ? put_live(c, live) : status;
+        return status;
 }
 
 /* --- moving --- */

@@ -397,6 +397,40 @@ static void open_leases_go_to_the_live_table(void **state)
         }
 }
 
+/* More of them than one transaction takes, beside some that are over. */
+static void many_open_leases_go_in_parts(void **state)
+{
+        struct a_ledger *t = *state;
+        enum { MANY = 1201 };
+        autobuf why;
+        buf_init(&why, 4096);
+        for (int round = 0; round < 2; round++) {
+                autopile *p = NULL;
+                struct pile_result r;
+                struct lease *all;
+                size_t n;
+                assert_int_equal(pile_new(t->dir, 0, &p, &why), 0);
+                for (int i = 0; i < MANY; i++) {
+                        char session[32];
+                        struct lease l = of_alice(NOVEMBER + i, i % 8 ? TIME_NEVER : NOVEMBER + i + HOUR, "");
+                        snprintf(session, sizeof session, "session-%d", i);
+                        l.session = slice_of(session);
+                        l.prefix.addr.b[15] = (uint8_t)(i % 200);
+                        assert_int_equal(i % 8 ? pile_add_live(p, &l) : pile_add(p, &l), 0);
+                }
+                assert_int_equal(pile_commit(p, t->client, NULL, 0, false, NULL, &r), 0);
+                assert_int_equal(round ? r.known : r.added, MANY);
+                assert_int_equal(ledger_leases_open(t->reader, t->arena, S("radius"), NOVEMBER, &all, &n), 0);
+                assert_int_equal(n, MANY - (MANY + 7) / 8);
+                assert_int_equal(ledger_lease_list(t->reader, t->arena, S(""), 0, SIZE_MAX, &all, &n), 0);
+                assert_int_equal(n, MANY);
+        }
+        int64_t from = 0;
+        assert_no(t, client_segments_live(t->client, S("1-1.seg"), &from), "was not looked through");
+        from = -1;
+        assert_int_equal(client_segments_live(t->client, S("1-1.seg"), &from), -EBADMSG);
+}
+
 /* More than fits into its memory: runs in a file, and the same result. */
 static void a_pile_spills(void **state)
 {
@@ -505,6 +539,7 @@ int main(void)
                 cmocka_unit_test(corrections),
                 A_TEST(feeds_correct_the_archive),
                 A_TEST(open_leases_go_to_the_live_table),
+                A_TEST(many_open_leases_go_in_parts),
                 A_TEST(a_pile_spills),
                 A_TEST(a_killed_import_leaves_nothing_half_done),
                 A_TEST(a_damaged_segment_is_said),

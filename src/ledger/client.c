@@ -466,13 +466,20 @@ int client_segments_check(struct client *c, struct slice name, bool *more)
         return status;
 }
 
-int client_segments_add(struct client *c, const struct slice *names, size_t n, struct slice live)
+int client_segments_live(struct client *c, struct slice name, int64_t *from)
+{
+        struct buf *b = begin(c, VERB_segments_live);
+        ipc_put_text(b, name);
+        ipc_put_int(b, *from);
+        return call_number(c, from);
+}
+
+int client_segments_add(struct client *c, const struct slice *names, size_t n)
 {
         struct buf *b = begin(c, VERB_segments_add);
         ipc_put_int(b, (int64_t)n);
         for (size_t i = 0; i < n; i++)
                 ipc_put_text(b, names[i]);
-        ipc_put_text(b, live);
         c->deadline_s = DEADLINE_IMPORT_S;
         int status = call(c);
         c->deadline_s = DEADLINE_S;

@@ -112,10 +112,12 @@ int client_lease_add(struct client *c, const struct lease *lease);
 int client_lease_end(struct client *c, const struct prefix *prefix, const struct line *line, int64_t at,
                      struct slice why);
 
-/* For ledger/pile.h: a file in STATE/leases/incoming is looked through, a part of it at each call (*more: call again); those that were seen
- * whole become part of the ledger together with the leases of the file `live` (empty: none), which the live table gets. */
+/* For ledger/pile.h: a file in STATE/leases/incoming is looked through, a part of it at each call (*more: call again). Of those that were seen
+ * whole, the live table gets the leases of one without a month, some at each call (*from: 0 at first, and when all are in), and the
+ * others become part of the ledger, all at once. */
 int client_segments_check(struct client *c, struct slice name, bool *more);
-int client_segments_add(struct client *c, const struct slice *names, size_t n, struct slice live);
+int client_segments_live(struct client *c, struct slice name, int64_t *from);
+int client_segments_add(struct client *c, const struct slice *names, size_t n);
 
 /* Erases what is older, a part at each call (*more 1: call again; 2: again in a moment); *ret: what is erased by now. */
 struct forgotten {

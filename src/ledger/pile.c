@@ -535,25 +535,51 @@ void pile_given(struct pile *p)
 
 /* --- handing over --- */
 
+static int check_all(struct pile *p, struct client *c, struct slice *names)
+{
+        int status = 0;
+        for (size_t i = 0; status == 0 && i < p->n_writers; i++) {
+                bool more = true;
+                names[i] = slice_of(strrchr(segment_writer_path(p->writers[i]), '/') + 1);
+                while (status == 0 && more)
+                        status = client_segments_check(c, names[i], &more);
+        }
+        return status;
+}
+
+/* Without an answer it may have been done. */
+static int note_begun(struct pile *p, int status)
+{
+        if (status == 0 || status == -ETIMEDOUT || status == -ECONNRESET)
+                p->result.begun = true;
+        return status;
+}
+
+static int put_live(struct pile *p, struct client *c, struct slice name)
+{
+        int64_t from = 0;
+        int status;
+        do
+                status = note_begun(p, client_segments_live(c, name, &from));
+        while (status == 0 && from);
+        return status;
+}
+
+/* What is open is told first and bit by bit: whoever is killed meanwhile tells it once more, and it is known. */
 static int ask_keeper(struct pile *p, struct client *c)
 {
         autofree struct slice *names = xcalloc(p->n_writers + 1, sizeof *names);
-        struct slice live = S("");
         size_t n = 0;
-        bool more;
-        int status = 0;
+        int status = check_all(p, c, names);
         for (size_t i = 0; status == 0 && i < p->n_writers; i++) {
-                struct slice name = slice_of(strrchr(segment_writer_path(p->writers[i]), '/') + 1);
-                for (more = true; status == 0 && more;)
-                        status = client_segments_check(c, name, &more);
                 if (segment_writer_info(p->writers[i])->month < 0)
-                        live = name;
+                        status = put_live(p, c, names[i]);
                 else
-                        names[n++] = name;
+                        names[n++] = names[i];
         }
         p->result.segments = n;
-        if (status == 0)
-                status = client_segments_add(c, names, n, live);
+        if (status == 0 && n)
+                status = note_begun(p, client_segments_add(c, names, n));
         if (status == 0)
                 return 0;
         buf_clear(&p->why);

@@ -27,6 +27,7 @@
         X(23, segments_check)                                                                                          \
         X(24, segments_add)                                                                                            \
         X(25, forget)                                                                                                  \
+        X(26, segments_live)                                                                                           \
         X(28, lookup)                                                                                                  \
         X(30, exemption_add)                                                                                           \
         X(31, exemption_remove)                                                                                        \
