@@ -240,8 +240,8 @@ static int take_format(struct import *im, struct slice head)
                                         packed[i].tool, im->file);
         im->options.format = format ? reader_format_of(slice_of(format)) : reader_detect(head);
         if (slice_starts(head, S("\xff\xfe")) || slice_starts(head, S("\xfe\xff")))
-                return cli_fail(EXIT_NO, "%s: it is UTF-16: iconv -f UTF-16 -t UTF-8 %s | porteiro lease import -", im->file,
-                                im->file);
+                return cli_fail(EXIT_NO, "%s: it is UTF-16: iconv -f UTF-16 -t UTF-8 %s | porteiro lease import -",
+                                im->file, im->file);
         if (im->options.format == READER_FORMAT_COUNT)
                 return cli_fail(
                     EXIT_NO,

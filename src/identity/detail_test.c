@@ -132,8 +132,8 @@ static void the_real_server_s_file(void **state)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(records), cmocka_unit_test(damage), cmocka_unit_test(future),
-                                            cmocka_unit_test(the_real_server_s_file) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(records), cmocka_unit_test(damage),
+                                            cmocka_unit_test(future), cmocka_unit_test(the_real_server_s_file) };
         time_set_zone(S("UTC"));
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
