@@ -292,6 +292,7 @@ static int read_counting(struct hunt *h, uint64_t i, struct segment_row *row, bo
         return counts(h->rows->ledger, h->part, row, ret);
 }
 
+/* The ports first: an outside address of a translation has a hundred thousand leases a day, of which a handful have the port. */
 static int on_holder(void *arg, const struct segment *s, uint64_t i)
 {
         struct hunt *h = arg;
@@ -299,10 +300,10 @@ static int on_holder(void *arg, const struct segment *s, uint64_t i)
         const struct lease *l = &row.lease;
         const struct asked *q = h->asked;
         bool fits;
-        (void)s;
+        if (q->port && !segment_has_port(s, i, q->port))
+                return 0;
         int status = read_counting(h, i, &row, &fits);
-        fits = fits && (q->port == 0 || l->port_high == 0 || (q->port >= l->port_low && q->port <= l->port_high)) &&
-               (q->proto.n == 0 || l->proto.n == 0 || slice_eq(q->proto, l->proto));
+        fits = fits && (q->proto.n == 0 || l->proto.n == 0 || slice_eq(q->proto, l->proto));
         return status < 0 || !fits ? status : add_joined(h->rows, l, q);
 }
 

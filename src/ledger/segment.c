@@ -212,6 +212,14 @@ struct prefix segment_prefix(const struct segment *s, uint64_t i)
         return (struct prefix){ s->records[i].address, s->records[i].length };
 }
 
+bool segment_has_port(const struct segment *s, uint64_t i, uint16_t port)
+{
+        if (i >= s->header.leases)
+                return false;
+        const struct segment_record *r = &s->records[i];
+        return r->port_high == 0 || (port >= r->port_low && port <= r->port_high);
+}
+
 static bool get_number(struct slice *left, uint64_t *ret)
 {
         *ret = 0;

@@ -54,6 +54,7 @@ int segment_read(const struct segment *s, uint64_t i, struct segment_row *ret);
 int64_t segment_start(const struct segment *s, uint64_t i);
 int64_t segment_end(const struct segment *s, uint64_t i);
 struct prefix segment_prefix(const struct segment *s, uint64_t i);
+bool segment_has_port(const struct segment *s, uint64_t i, uint16_t port); /* also where it is of all ports */
 /* The first record that is not before (prefix, start), not before record `from`. Near `from` it is found fast. */
 uint64_t segment_find(const struct segment *s, const struct prefix *p, int64_t start, uint64_t from);
 bool segment_has_length(const struct segment *s, unsigned length);
