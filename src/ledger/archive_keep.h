@@ -11,7 +11,7 @@
 
 #include "ledger/archive.h"
 
-enum { ARCHIVE_MOVE_MOST = 2000 };
+enum { ARCHIVE_MOVE_MOST = 1000 };
 #define ARCHIVE_LIVE_FOR (2 * DAY) /* so long what is over stays in the live table: what comes late changes it there */
 #define ARCHIVE_LINGER (2 * SECOND)
 
