@@ -177,7 +177,7 @@ static int in_live(struct ledger *l, const struct lease *key, bool *ret)
         return status == -ENOENT ? 0 : status;
 }
 
-static int corrected(struct ledger *l, const struct part *p, const struct lease *key, bool *ret)
+int archive_corrected(struct ledger *l, const struct part *p, const struct lease *key, bool *ret)
 {
         struct archive *a = l->archive;
         *ret = false;
@@ -199,7 +199,7 @@ static int counts(struct ledger *l, const struct part *p, const struct segment_r
         bool other = row->flags & SEGMENT_VOID || row->lease.end == row->lease.start;
         int status = other ? 0 : in_live(l, &row->lease, &other);
         if (status == 0 && !other)
-                status = corrected(l, p, &row->lease, &other);
+                status = archive_corrected(l, p, &row->lease, &other);
         *ret = !other;
         return status;
 }
@@ -215,7 +215,7 @@ int archive_has(struct ledger *l, const struct lease *key, bool *ret)
                         continue;
                 status = find_key(l, &a->parts[i], &f);
                 if (status == 0 && f.found && !(f.row.flags & SEGMENT_VOID))
-                        status = corrected(l, &a->parts[i], key, ret), *ret = !*ret;
+                        status = archive_corrected(l, &a->parts[i], key, ret), *ret = !*ret;
         }
         return status;
 }
@@ -531,11 +531,11 @@ int archive_each(struct ledger *l, bool (*wanted)(void *arg, const struct lease 
 {
         struct archive *a = l->archive;
         int status = archive_refresh(l);
-        for (size_t i = 0; status == 0 && a && i < a->n; i++) {
+        /* All are opened before the first is read: by its end, what was merged meanwhile is no file any more. */
+        for (size_t i = 0; status == 0 && a && i < a->n; i++)
                 status = archive_open_part(l, &a->parts[i]);
-                if (status == 0)
-                        status = each_of_part(l, &a->parts[i], wanted, each, arg);
-        }
+        for (size_t i = 0; status == 0 && a && i < a->n; i++)
+                status = each_of_part(l, &a->parts[i], wanted, each, arg);
         return status;
 }
 

@@ -59,6 +59,8 @@ int archive_each(struct ledger *l, bool (*wanted)(void *arg, const struct lease 
                  void (*each)(void *arg, const struct lease *lease), void *arg);
 /* Whether the archive has a lease of this key that counts. */
 int archive_has(struct ledger *l, const struct lease *key, bool *ret);
+/* Whether a newer segment of its month corrects this part's lease of that key. */
+int archive_corrected(struct ledger *l, const struct part *p, const struct lease *key, bool *ret);
 void leases_sort(struct rows *rows, size_t most); /* by prefix and start */
 
 /* A folder is there; one that was missing gets the owner of its parent, where we may give it. */

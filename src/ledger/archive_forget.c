@@ -27,7 +27,9 @@ struct forgetting {
         struct forgotten done;
         enum stage stage;
         struct merge *merge;
-        bool rewritten; /* the month in which the line falls */
+        bool rewritten;  /* the month in which the line falls */
+        bool one_by_one; /* its segments, for they do not fit into one */
+        int64_t rank;    /* of the last of them that was written anew */
         int64_t line;   /* all lines up to this number were looked at */
         unsigned tries;
 };
@@ -120,19 +122,53 @@ static bool has_older(const struct segment *s, int64_t before)
         return false;
 }
 
+static bool is_corrected(const struct archive *a, const struct part *p)
+{
+        for (size_t i = 0; i < a->n; i++)
+                if (a->parts[i].info.month == p->info.month && a->parts[i].rank > p->rank && a->parts[i].info.corrections)
+                        return true;
+        return false;
+}
+
+/* From the oldest to the newest: a correction stands until what it corrects is gone. */
+static int plan_next(struct verb_call *c, struct forgetting *f, struct merge_plan *plan)
+{
+        int status = 0;
+        plan->n = 1;
+        plan->alone = true;
+        for (struct part *p; (p = archive_part_of(c->ledger->archive, plan->month, plan->first)); plan->first++) {
+                if (p->rank <= f->rank)
+                        continue;
+                status = archive_open_part(c->ledger, p);
+                if (status < 0)
+                        return status;
+                if (has_older(p->segment, f->before.leases) || is_corrected(c->ledger->archive, p))
+                        return merge_begin(c->ledger, plan, &f->merge);
+        }
+        return 0;
+}
+
 /* Those of one month are written anew as one, for a correction in a newer one counts for all. */
 static int plan_rewrite(struct verb_call *c, struct forgetting *f)
 {
         struct archive *a = c->ledger->archive;
         struct merge_plan plan = { .month = month_of(f->before.leases), .forget = f->before.leases };
+        uint64_t leases = 0;
         bool older = false;
         int status = 0;
+        f->rewritten = true;
+        if (f->one_by_one)
+                return plan_next(c, f, &plan);
         for (struct part *p; status == 0 && (p = archive_part_of(a, plan.month, plan.n)); plan.n++) {
                 status = older ? 0 : archive_open_part(c->ledger, p);
                 older = older || (status == 0 && has_older(p->segment, f->before.leases));
+                leases += p->info.leases;
         }
-        f->rewritten = true;
-        return status == 0 && older ? merge_begin(c->ledger, &plan, &f->merge) : status;
+        if (status < 0 || !older)
+                return status;
+        f->one_by_one = leases > SEGMENT_LEASES_MOST;
+        return f->one_by_one ? plan_next(c, f, &(struct merge_plan){ .month = plan.month, .forget = plan.forget })
+                             : merge_begin(c->ledger, &plan, &f->merge);
 }
 
 static int rewrite(struct verb_call *c, struct forgetting *f)
@@ -145,8 +181,13 @@ static int rewrite(struct verb_call *c, struct forgetting *f)
         if (status == 0) {
                 f->done.leases += merge_forgotten(f->merge);
                 f->done.files++;
+                f->rank = merge_rank(f->merge);
         }
-        f->rewritten = status == 0; /* 1: the list has changed, and it is begun anew */
+        f->rewritten = status == 0 && !f->one_by_one; /* 1: the list has changed, and it is begun anew */
+        if (status == -E2BIG && !f->one_by_one) {
+                f->one_by_one = true;
+                status = 0;
+        }
         merge_free(take(f->merge));
         return status < 0 ? status : 1;
 }
@@ -302,11 +343,13 @@ static int count_segments(struct ledger *l, int64_t before, struct forgettable *
         for (size_t i = 0; status == 0 && i < a->n; i++)
                 oldest = a->parts[i].info.month < oldest ? a->parts[i].info.month : oldest;
         r->files += status == 0 ? a->n : 0;
+        /* All are opened before the first is read, as in archive_each(). */
+        for (size_t i = 0; status == 0 && i < a->n; i++)
+                status = archive_open_part(l, &a->parts[i]);
         for (size_t i = 0; status == 0 && i < a->n; i++) {
                 const struct segment_info *info = &a->parts[i].info;
                 if (info->month > oldest && month_begin(info->month) >= before)
                         continue;
-                status = archive_open_part(l, &a->parts[i]);
                 for (uint64_t k = 0; status == 0 && k < info->leases; k++)
                         add_older(&r->leases, segment_end(a->parts[i].segment, k), before);
         }

@@ -58,6 +58,7 @@ void archive_move_free(struct move *m);
 struct merge_plan {
         int64_t month, forget;
         size_t first, n; /* of the month's segments, by rank */
+        bool alone;      /* one only, without what a newer one corrects: that may be forgotten next */
 };
 /* What should be merged next: true and *ret. */
 bool merge_wanted(const struct archive *a, int64_t now, struct merge_plan *ret);
@@ -69,4 +70,5 @@ int merge_step(struct ledger *l, struct merge *m, uint64_t budget);
 /* Within a transaction. 1: the list has changed meanwhile, nothing was done. */
 int merge_publish(struct ledger *l, struct merge *m, int64_t now);
 uint64_t merge_forgotten(const struct merge *m);
+int64_t merge_rank(const struct merge *m); /* of its result */
 void merge_free(struct merge *m);

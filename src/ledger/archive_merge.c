@@ -180,9 +180,23 @@ static int advance(struct ledger *l, struct merge *m, size_t i)
         return i < m->n ? load(l, in) : 0;
 }
 
-static int put(struct merge *m, const struct segment_row *row, unsigned flags)
+static int is_forgotten(struct ledger *l, const struct merge *m, const struct segment_row *row, bool *ret)
 {
-        if (row->lease.end < m->plan.forget) {
+        const struct archive *a = l->archive;
+        *ret = row->lease.end < m->plan.forget;
+        for (size_t i = 0; m->plan.alone && !*ret && i < a->n; i++)
+                if (a->parts[i].id == m->ids[0])
+                        return archive_corrected(l, &a->parts[i], &row->lease, ret);
+        return 0;
+}
+
+static int put(struct ledger *l, struct merge *m, const struct segment_row *row, unsigned flags)
+{
+        bool forgotten = false;
+        int status = is_forgotten(l, m, row, &forgotten);
+        if (status < 0)
+                return status;
+        if (forgotten) {
                 m->forgotten += !(flags & SEGMENT_VOID);
                 return 0;
         }
@@ -208,7 +222,7 @@ static int merge_one(struct ledger *l, struct merge *m)
                 flags |= m->inputs[i].row.flags & SEGMENT_CORRECTS;
                 status = advance(l, m, i);
         }
-        return status < 0 ? status : put(m, &row, flags);
+        return status < 0 ? status : put(l, m, &row, flags);
 }
 
 int merge_step(struct ledger *l, struct merge *m, uint64_t budget)
@@ -252,6 +266,11 @@ int merge_publish(struct ledger *l, struct merge *m, int64_t now)
         if (status == 0 && info->leases)
                 status = archive_adopt(l, segment_writer_path(m->writer), info, m->rank, now);
         return status;
+}
+
+int64_t merge_rank(const struct merge *m)
+{
+        return m->rank;
 }
 
 uint64_t merge_forgotten(const struct merge *m)

@@ -427,6 +427,12 @@ static void many_open_leases_go_in_parts(void **state)
         }
         int64_t from = 0;
         assert_no(t, client_segments_live(t->client, S("1-1.seg"), &from), "was not looked through");
+        bool more;
+        autofree char *pipe = xasprintf("%s/leases/incoming/pipe.seg", t->dir);
+        assert_int_equal(mkfifo(pipe, 0600), 0);
+        alarm(60); /* nobody ever writes into it */
+        assert_no(t, client_segments_check(t->client, S("pipe.seg"), &more), "was cut short");
+        alarm(0);
         from = -1;
         assert_int_equal(client_segments_live(t->client, S("1-1.seg"), &from), -EBADMSG);
 }
@@ -513,6 +519,97 @@ static void a_killed_import_leaves_nothing_half_done(void **state)
         assert_int_equal(files_in(t, "incoming"), 0);
 }
 
+/* A third of them ends on the 5th, the others on the 25th, and each has a NAS of its own. */
+static void import_of_many_nas(struct a_ledger *t, int round, int many, const struct lease *extra)
+{
+        autobuf why;
+        autopile *p = NULL;
+        struct pile_result r;
+        buf_init(&why, 4096);
+        assert_int_equal(pile_new(t->dir, 0, &p, &why), 0);
+        assert_int_equal(pile_add(p, extra), 0);
+        for (int i = 0; i < many; i++) {
+                char nas[32];
+                int64_t day = NOVEMBER - (i % 3 ? 7 : 27) * DAY;
+                struct lease l = of_alice(day + i, day + i + HOUR, "User-Request");
+                snprintf(nas, sizeof nas, "nas%d-%d", round, i);
+                l.nas = slice_of(nas);
+                l.prefix.addr.b[15] = (uint8_t)(2 + i % 200);
+                assert_int_equal(pile_add(p, &l), 0);
+        }
+        assert_int_equal(pile_commit(p, t->client, NULL, 0, false, NULL, &r), 0);
+}
+
+static size_t leases_there(struct a_ledger *t)
+{
+        struct lease *all;
+        size_t n;
+        arena_clear(t->arena);
+        assert_int_equal(ledger_lease_list(t->reader, t->arena, S(""), 0, SIZE_MAX, &all, &n), 0);
+        return n;
+}
+
+/* More names in a month than one segment has room for; what is corrected in the newer one does not stand up again in the older. */
+static void a_month_of_many_segments_is_forgotten(void **state)
+{
+        struct a_ledger *t = *state;
+        enum { MANY = 60000 };
+        struct forgotten done = { .leases = 0 };
+        int more = 1;
+        int64_t s = NOVEMBER - 29 * DAY;
+        struct lease first = of_alice(s, s + 25 * DAY, "silent"), right = of_alice(s, s + DAY, "User-Request");
+        import_of_many_nas(t, 0, MANY, &first);
+        import_of_many_nas(t, 1, MANY, &right);
+        assert_int_equal(leases_there(t), 2 * MANY + 1);
+        while (more) {
+                assert_yes(t,
+                           client_forget(t->client, &(struct forget_before){ .leases = NOVEMBER - 20 * DAY }, &done,
+                                         &more));
+                usleep(more == 2 ? 50000 : 0);
+        }
+        assert_int_equal(leases_there(t), MANY / 3 * 4);
+        assert_true(done.leases > MANY / 3 * 2);
+        assert_int_equal(files_in(t, "2026-10"), 2);
+}
+
+struct walk {
+        struct a_ledger *t;
+        size_t n;
+};
+
+static bool is_any(void *arg, const struct lease *lease)
+{
+        (void)arg, (void)lease;
+        return true;
+}
+
+static void count_and_remove(void *arg, const struct lease *lease)
+{
+        struct walk *w = arg;
+        (void)lease;
+        if (w->n++)
+                return;
+        autofree char *path = xasprintf("%s/leases/2026-11/2.seg", w->t->dir);
+        assert_int_equal(unlink(path), 0);
+}
+
+/* A walk over all may take longer than a merged segment lingers: it has what it began with. */
+static void a_walk_keeps_what_goes_away_meanwhile(void **state)
+{
+        struct a_ledger *t = *state;
+        struct pile_result r;
+        struct walk w = { .t = t };
+        bool began;
+        for (int i = 0; i < 2; i++) {
+                struct lease l = of_alice(NOVEMBER + i * HOUR, NOVEMBER + i * HOUR + MINUTE, "User-Request");
+                import(t, &l, 1, 0, &r);
+        }
+        assert_int_equal(db_snapshot(t->reader, &began), 0);
+        int status = archive_each(t->reader, is_any, count_and_remove, &w);
+        assert_int_equal(db_snapshot_end(t->reader, began, status), 0);
+        assert_int_equal(w.n, 2);
+}
+
 static void a_damaged_segment_is_said(void **state)
 {
         struct a_ledger *t = *state;
@@ -542,6 +639,8 @@ int main(void)
                 A_TEST(many_open_leases_go_in_parts),
                 A_TEST(a_pile_spills),
                 A_TEST(a_killed_import_leaves_nothing_half_done),
+                A_TEST(a_month_of_many_segments_is_forgotten),
+                A_TEST(a_walk_keeps_what_goes_away_meanwhile),
                 A_TEST(a_damaged_segment_is_said),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -125,7 +125,7 @@ int segment_of(struct slice bytes, struct segment **ret, struct buf *why)
 static int map_file(const char *path, struct segment *s)
 {
         struct stat st;
-        autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+        autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
         if (fd == -1 || fstat(fd, &st) == -1)
                 return -errno;
         if (!S_ISREG(st.st_mode) || st.st_size < SEGMENT_HEADER)
