@@ -119,6 +119,17 @@ static void an_old_hash_is_renewed_at_login(void **state)
         assert_yes(t, client_password_set(t->client, S(ANA), S("{PLAIN-MD5}d41d8cd98f00b204e9800998ecf8427e")));
         assert_no(t, auth_follow_up(t->client, &r, OLD_PASSWORD, time_now()), "meanwhile");
         assert_out(t, ANA, OLD_PASSWORD);
+        /* A checker renews, and does nothing else: what is new already stays, and nothing becomes old. */
+        char own[SECRET_HASH_MOST + 1], other[SECRET_HASH_MOST + 1];
+        assert_int_equal(password_hash(OLD_PASSWORD, own), 0);
+        assert_int_equal(password_hash(S("of somebody else"), other), 0);
+        assert_yes(t, client_password_set(t->client, S(ANA), slice_of(own)));
+        assert_no(t, client_password_rehash(t->client, r.secret.mailbox, slice_of(own), slice_of(other)),
+                  "only a hash of an old system");
+        assert_yes(t, client_password_set(t->client, S(ANA), S(OLD)));
+        assert_no(t, client_password_rehash(t->client, r.secret.mailbox, S(OLD), S("{MD5-CRYPT}" OLD)),
+                  "only a hash of an old system");
+        assert_in(t, ANA, OLD_PASSWORD);
 }
 
 static void applications_have_their_own(void **state)

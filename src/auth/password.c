@@ -9,9 +9,6 @@
 #include <sha2.h>
 #include <sys/random.h>
 
-/* What is made now, and of what: "$y$", the cost, "$". */
-#define CURRENT "$y$j9T$"
-
 static bool same(const void *a, const void *b, size_t n)
 {
         const volatile unsigned char *x = a, *y = b;
@@ -130,14 +127,14 @@ bool password_check(struct slice hash, struct slice password)
 void password_waste(struct slice password)
 {
         char got[SECRET_HASH_MOST + 1];
-        if (usable(password) && !run_crypt(password, CURRENT "abcdefghijklmnopqrstu.", got))
+        if (usable(password) && !run_crypt(password, SECRET_CURRENT "abcdefghijklmnopqrstu.", got))
                 panic("no work was done: crypt(3) refuses the setting");
         explicit_bzero(got, sizeof got);
 }
 
 bool password_is_old(struct slice hash)
 {
-        return !slice_starts(hash, S(CURRENT));
+        return !slice_starts(hash, S(SECRET_CURRENT));
 }
 
 /* --- applications' passwords --- */

@@ -12,6 +12,8 @@
 #include "base/buf.h"
 
 enum { SECRET_HASH_MOST = 384 };
+/* What hashes that are made now begin with: "$y$", the cost, "$". */
+#define SECRET_CURRENT "$y$j9T$"
 
 enum secret_digest { DIGEST_NONE, DIGEST_MD5, DIGEST_SHA1, DIGEST_SHA256, DIGEST_SHA512 };
 
