@@ -30,7 +30,7 @@ struct forgetting {
         bool rewritten;  /* the month in which the line falls */
         bool one_by_one; /* its segments, for they do not fit into one */
         int64_t rank;    /* of the last of them that was written anew */
-        int64_t line;   /* all lines up to this number were looked at */
+        int64_t line;    /* all lines up to this number were looked at */
         unsigned tries;
 };
 
@@ -125,7 +125,8 @@ static bool has_older(const struct segment *s, int64_t before)
 static bool is_corrected(const struct archive *a, const struct part *p)
 {
         for (size_t i = 0; i < a->n; i++)
-                if (a->parts[i].info.month == p->info.month && a->parts[i].rank > p->rank && a->parts[i].info.corrections)
+                if (a->parts[i].info.month == p->info.month && a->parts[i].rank > p->rank &&
+                    a->parts[i].info.corrections)
                         return true;
         return false;
 }

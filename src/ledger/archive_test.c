@@ -562,9 +562,8 @@ static void a_month_of_many_segments_is_forgotten(void **state)
         import_of_many_nas(t, 1, MANY, &right);
         assert_int_equal(leases_there(t), 2 * MANY + 1);
         while (more) {
-                assert_yes(t,
-                           client_forget(t->client, &(struct forget_before){ .leases = NOVEMBER - 20 * DAY }, &done,
-                                         &more));
+                assert_yes(t, client_forget(t->client, &(struct forget_before){ .leases = NOVEMBER - 20 * DAY }, &done,
+                                            &more));
                 usleep(more == 2 ? 50000 : 0);
         }
         assert_int_equal(leases_there(t), MANY / 3 * 4);
