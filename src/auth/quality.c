@@ -210,15 +210,25 @@ static bool take_parts(struct guess *g, struct slice whole)
         return any;
 }
 
-static enum password_fault guessed(const struct words *w, struct slice password, const struct password_owner *owner)
+static void take_listed(struct guess *g, const struct words *w)
+{
+        for (size_t i = 0; w && i < w->n; i++)
+                take_out(g, w->all[i]);
+}
+
+/* What is taken out first may break what comes after: of "internet" at example.net, "net" leaves five letters. So it is weighed in both orders. */
+static enum password_fault weighed(const struct words *w, struct slice password, const struct password_owner *owner,
+                                   bool listed_first)
 {
         struct guess g = { .n = 0 };
         struct slice domain, local = slice_cut(owner->login, '@', &domain);
         g.n = fold(password, g.text, g.digit);
+        if (listed_first)
+                take_listed(&g, w);
         bool whole = take_whole(&g, owner->login), own = take_parts(&g, local) || whole;
         bool name = take_parts(&g, owner->name), place = take_parts(&g, domain);
-        for (size_t i = 0; w && i < w->n; i++)
-                take_out(&g, w->all[i]);
+        if (!listed_first)
+                take_listed(&g, w);
         bool weak = doubled_points(&g) < 2 * POINTS_LEAST;
         enum password_fault fault = !weak     ? FAULT_NONE
                                     : own     ? FAULT_LOGIN
@@ -228,6 +238,12 @@ static enum password_fault guessed(const struct words *w, struct slice password,
                                               : FAULT_SIMPLE;
         explicit_bzero(&g, sizeof g);
         return fault;
+}
+
+static enum password_fault guessed(const struct words *w, struct slice password, const struct password_owner *owner)
+{
+        enum password_fault fault = weighed(w, password, owner, false);
+        return fault ? fault : weighed(w, password, owner, true);
 }
 
 static enum password_fault patterned(struct slice password)

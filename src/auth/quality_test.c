@@ -80,6 +80,20 @@ static void what_is_refused_and_why(void **state)
         assert_int_equal(password_weak(words, (struct slice){ text, sizeof text }, &owner), FAULT_LONG);
 }
 
+/* A part of the owner's domain or login that stands within a listed word hides it from nobody. */
+static void a_part_does_not_break_a_listed_word(void **state)
+{
+        (void)state;
+        static const struct password_owner of_net = { S("ana.gon@example.net"), S("Ana Gon") };
+        static const struct slice rows[] = { S("internet1"), S("Internet2026"), S("flamengo1981") };
+        for (size_t i = 0; i < COUNT_OF(rows); i++) {
+                enum password_fault got = password_weak(words, rows[i], &of_net);
+                if (!got)
+                        fail_msg("%.*s is taken", SLICE_ARGS(rows[i]));
+        }
+        assert_int_equal(password_weak(words, S("trilho cebola quartzo"), &of_net), FAULT_NONE);
+}
+
 static void what_is_taken(void **state)
 {
         (void)state;
@@ -150,6 +164,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_is_refused_and_why),
+                cmocka_unit_test(a_part_does_not_break_a_listed_word),
                 cmocka_unit_test(what_is_taken),
                 cmocka_unit_test(lists_that_are_none),
                 cmocka_unit_test(customers_are_told_every_reason),
