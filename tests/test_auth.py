@@ -146,7 +146,7 @@ def test_old_hashes_come_in_by_file_and_are_renewed_at_login(box):
     assert f"+ {ANA}: password none -> MD5-CRYPT" in shown and "dry run" in shown and OLD not in shown
     assert check(box, ANA, OLD_PASSWORD) == "no"
     assert "2 added, 0 changed" in box.run("mailbox", "passwords", "import", path, "--key", "once").stdout
-    assert "imported already" in box.run("mailbox", "passwords", "import", path, "--key", "once").stdout
+    assert "done already, at " in box.run("mailbox", "passwords", "import", path, "--key", "once").stdout
     assert check(box, ANA, "wrong") == "no"
     assert check(box, ANA, OLD_PASSWORD) == "yes"
     assert check(box, RUI, "outra") == "yes"
@@ -163,16 +163,25 @@ def test_old_hashes_come_in_by_file_and_are_renewed_at_login(box):
     ([f"{ANA},{OLD}", f"{RUI},{{PLAIN}}secret"], "3: the hash has a scheme"),
     ([f"{ANA},{OLD}", f"{RUI},$6$rounds=999999999$abcdefgh$" + "x" * 86], "3: the hash is no password hash of a known scheme"),
     ([f"{ANA},{OLD}", f"{RUI},\"{OLD}\n\""], ""),                           # a line end at its end is taken away
-    ([f"{ANA},{OLD}", f"{RUI}"], "3: has not two cells"),
+    ([f"{ANA},{OLD}", f"{RUI}"], "3: 1 cells where the first line has 2"),
+    ([f"{ANA},{OLD}", f"x@example.net,{OLD}\xe3"], "3: text that is not UTF-8"),
     ([f"{ANA},{OLD}", f"\"x'; DROP TABLE mailbox; --\",{OLD}"], "3: mailbox"),
 ])
 def test_a_file_with_a_mistake_does_nothing(box, rows, words):
     path = box.folder / "bad.csv"
-    path.write_text("address,hash\n" + "\n".join(rows) + "\n")
+    path.write_bytes(("address,hash\n" + "\n".join(rows) + "\n").encode("latin-1"))
     done = box.run("mailbox", "passwords", "import", path, status=1 if words else 0)
     assert words in done.stderr
     assert (scheme_changes(box, ANA) == []) == bool(words)
     assert "secret" not in done.stderr
+
+
+def test_a_file_without_a_head_shows_no_hash(box):
+    path = box.folder / "bad.csv"
+    path.write_text(f"{ANA},{OLD}\n")
+    said = box.run("mailbox", "passwords", "import", path, status=1).stderr
+    assert ":1: the column hash is missing" in said and OLD not in said
+    box.run("mailbox", "passwords", "import", box.folder / "none.csv", status=3)
 
 
 def test_applications_have_passwords_of_their_own(box):

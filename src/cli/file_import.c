@@ -55,6 +55,8 @@ static void read_column(struct file_import *f, size_t at)
         buf_init(&all, 1024);
         for (size_t i = 0; i < f->n_columns; i++)
                 buf_addf(&all, "%s%s", i ? "," : "", f->columns[i]);
+        if (f->secret)
+                title = S("of that name");
         file_mistake(f, (int64_t)f->csv.row_line, "there is no column %.*s (%s)", SLICE_ARGS(title), buf_cstr(&all));
 }
 
@@ -71,8 +73,9 @@ static bool read_head(struct file_import *f)
                 return false;
         for (size_t i = 0; i < f->csv.n_cells; i++)
                 read_column(f, i);
-        if (f->place[0] == CSV_CELLS_MOST)
-                file_mistake(f, (int64_t)f->csv.row_line, "the column %s is missing", f->columns[0]);
+        for (size_t i = 0; i < f->required || i == 0; i++)
+                if (f->place[i] == CSV_CELLS_MOST)
+                        file_mistake(f, (int64_t)f->csv.row_line, "the column %s is missing", f->columns[i]);
         return f->n_mistakes == 0;
 }
 
@@ -254,6 +257,8 @@ static int run(struct file_import *f)
         if (head)
                 read_rows(f);
         int status = head ? send_rows(f) : EXIT_NO;
+        if (f->secret && text.p)
+                explicit_bzero(text.p, text.n);
         return f->n_mistakes && status == EXIT_NO ? tell_mistakes(f) : status;
 }
 

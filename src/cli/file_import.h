@@ -15,8 +15,9 @@ enum { FILE_COLUMNS_MOST = 24, MISTAKES_TOLD_MOST = 1000 };
 
 struct file_import {
         const struct cli *cli;
-        const char *const *columns; /* the first one must be there */
-        size_t n_columns;
+        const char *const *columns;
+        size_t n_columns, required; /* the first so many must be there; 0: the first */
+        bool secret;                /* no message says what stands in the file */
         void (*read_row)(struct file_import *f, int64_t row);
         int (*send)(struct file_import *f, struct client *c, struct bulk_import *bulk); /* the client's answer */
         void *rows;                                                                     /* the noun's own */

@@ -2,36 +2,29 @@
 #include "cli/password.h"
 #include "auth/check.h"
 #include "auth/quality.h"
-#include "base/csv.h"
 #include "base/file.h"
+#include "cli/file_import.h"
 #include "ledger/address.h"
 #include "ledger/mail.h"
 
 #include <errno.h>
 #include <stdio.h>
 
-enum { ARENA = 64 << 20, ARENA_IMPORT = 1 << 30, FILE_MOST = 64 << 20, TEXTS_MOST = 1 << 16, OUT = 64 << 20 };
+enum { ARENA = 64 << 20, TEXTS_MOST = 1 << 16, OUT = 64 << 20 };
 
-static const char *from_stdin, *dry_run, *key;
+static const char *from_stdin;
 #define STDIN_OPTION                                                                                                   \
         {                                                                                                              \
                 .name = "stdin", .help = "read it from standard input, its first line, instead of the terminal",       \
                 .value = &from_stdin                                                                                   \
         }
 static const struct cli_option password_options[] = { STDIN_OPTION };
-static const struct cli_option import_options[] = {
-        { .name = "dry-run", .help = "show what would change, and change nothing", .value = &dry_run },
-        { .name = "key",
-          .argument = "TEXT",
-          .help = "the same file with the same key is imported once, however often it is given",
-          .value = &key },
-};
 const struct cli_shape password_shape = { "mailbox password ADDRESS [--stdin]", password_options,
                                           COUNT_OF(password_options), 1, 1 };
 const struct cli_shape check_password_shape = { "mailbox check-password ADDRESS [--stdin]", password_options,
                                                 COUNT_OF(password_options), 1, 1 };
-const struct cli_shape passwords_shape = { "mailbox passwords import FILE.csv [--dry-run] [--key TEXT]", import_options,
-                                           COUNT_OF(import_options), 1, 1 };
+const struct cli_shape passwords_shape = { "mailbox passwords import FILE.csv [--dry-run] [--key KEY]", file_import_options,
+                                           COUNT_OF(file_import_options), 1, 1 };
 const struct cli_shape app_password_shape = { "mailbox app-password add|list|remove …", NULL, 0, 0, 0 };
 static const struct cli_shape add_shape = { "mailbox app-password add ADDRESS LABEL", NULL, 0, 2, 2 };
 static const struct cli_shape list_shape = { "mailbox app-password list ADDRESS", NULL, 0, 1, 1 };
@@ -168,124 +161,43 @@ int run_check_password(int argc, char **argv)
 
 /* --- a file of hashes --- */
 
+static const char *const hash_columns[] = { "address", "hash" };
+
 struct import {
-        const char *path;
-        struct arena *arena;
-        struct csv csv;
-        size_t address, hash; /* cells */
         struct password_row *rows;
-        size_t n, cap, mistakes;
+        size_t n, cap;
 };
 
-static void mistake(struct import *im, const char *words)
+static void read_row(struct file_import *f, int64_t row)
 {
-        cli_fail(EXIT_NO, "%s:%zu: %s", im->path, im->csv.row_line, words);
-        im->mistakes++;
+        struct import *im = f->rows;
+        im->rows = xgrow(im->rows, &im->cap, im->n + 1, sizeof *im->rows);
+        im->rows[im->n++] = (struct password_row){ file_cell(f, 0), file_cell(f, 1), row };
 }
 
-static bool read_head(struct import *im)
+static int send_rows(struct file_import *f, struct client *c, struct bulk_import *bulk)
 {
-        im->address = im->hash = CSV_CELLS_MOST;
-        if (csv_next(&im->csv) != CSV_ROW) {
-                mistake(im, "the first line must name the columns: address,hash");
-                return false;
-        }
-        for (size_t i = 0; i < im->csv.n_cells; i++) {
-                struct slice title = slice_trim(im->csv.cells[i]);
-                if (slice_ieq(title, S("address")))
-                        im->address = i;
-                else if (slice_ieq(title, S("hash")))
-                        im->hash = i;
-                else
-                        mistake(im, "there is a column that is neither address nor hash");
-        }
-        if (im->address == CSV_CELLS_MOST || im->hash == CSV_CELLS_MOST)
-                mistake(im, "the columns address and hash are needed");
-        return im->mistakes == 0;
-}
-
-static void read_rows(struct import *im)
-{
-        for (enum csv_found found; (found = csv_next(&im->csv)) != CSV_END;) {
-                if (found == CSV_BAD) {
-                        mistake(im, im->csv.wrong);
-                        continue;
-                }
-                if (im->csv.n_cells != 2) {
-                        mistake(im, "has not two cells");
-                        continue;
-                }
-                im->rows = arena_grow(im->arena, im->rows, &im->cap, im->n + 1, sizeof *im->rows);
-                if (!im->rows)
-                        panic("out of memory (import)");
-                im->rows[im->n++] = (struct password_row){ arena_dup(im->arena, slice_trim(im->csv.cells[im->address])),
-                                                           arena_dup(im->arena, slice_trim(im->csv.cells[im->hash])),
-                                                           (int64_t)im->csv.row_line };
-        }
-}
-
-/* "line 7: …" of the keeper's becomes "FILE:7: …". */
-static void print_mistakes(const char *path, struct slice report)
-{
-        while (report.n) {
-                struct slice rest, line = slice_cut(report, '\n', &rest);
-                if (slice_starts(line, S("line ")))
-                        fprintf(stderr, "porteiro: %s:%.*s\n", path, SLICE_ARGS(slice_from(line, 5)));
-                else if (line.n)
-                        fprintf(stderr, "porteiro: %s: %.*s\n", path, SLICE_ARGS(line));
-                report = rest;
-        }
-}
-
-static int send_rows(const struct cli *cli, struct import *im)
-{
-        autobuf report;
-        buf_init(&report, OUT);
-        struct bulk_import bulk = { .dry_run = dry_run, .key = slice_of(key), .report = &report };
-        int status;
-        autoclient *c = cli_client(cli, &status);
-        if (!c)
-                return status;
-        int answer = client_password_import(c, &bulk, im->rows, im->n);
-        if (answer) {
-                print_mistakes(im->path, buf_slice(&report));
-                return cli_answer(c, im->path, answer);
-        }
-        if (bulk.done_at) {
-                char at[TIME_TEXT_MAX];
-                printf("imported already, %s by %.*s\n", time_print(bulk.done_at, at), SLICE_ARGS(bulk.done_by));
-                return EXIT_DONE;
-        }
-        struct slice last = slice_trim(buf_slice(&report));
-        if (!dry_run)
-                while (slice_find(last, '\n') < last.n)
-                        last = slice_from(last, slice_find(last, '\n') + 1);
-        printf("%.*s%s\n", SLICE_ARGS(last), dry_run ? " (a dry run: nothing was changed)" : "");
-        return EXIT_DONE;
+        const struct import *im = f->rows;
+        return client_password_import(c, bulk, im->rows, im->n);
 }
 
 static int run_import(int argc, char **argv)
 {
         struct cli cli;
-        autofree struct import *im = xcalloc(1, sizeof *im);
-        autobuf text;
+        struct import im = { .rows = NULL };
         int status;
-        buf_init(&text, FILE_MOST);
         if (!cli_parse(&cli, &passwords_shape, argc, argv, &status))
                 return status;
-        autoarena *a = arena_new(ARENA_IMPORT);
-        im->path = cli.words[0];
-        im->arena = a;
-        int failed = file_read(im->path, &text);
-        if (failed)
-                return cli_fail(EXIT_NO, "%s: %s", im->path, strerror(-failed));
-        csv_init(&im->csv, buf_slice(&text));
-        if (read_head(im))
-                read_rows(im);
-        status = im->mistakes ? cli_fail(EXIT_NO, "%s: %zu mistake%s: nothing was imported", im->path, im->mistakes,
-                                         im->mistakes == 1 ? "" : "s")
-                              : send_rows(&cli, im);
-        explicit_bzero(&im->csv, sizeof im->csv);
+        struct file_import f = { .cli = &cli,
+                                 .columns = hash_columns,
+                                 .n_columns = COUNT_OF(hash_columns),
+                                 .required = COUNT_OF(hash_columns),
+                                 .secret = true,
+                                 .read_row = read_row,
+                                 .send = send_rows,
+                                 .rows = &im };
+        status = file_import_run(&f);
+        free(im.rows);
         return status;
 }
 
