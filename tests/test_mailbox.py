@@ -38,6 +38,24 @@ def write(porteiro, text, name="mailboxes.csv"):
     return path
 
 
+def test_what_is_said_of_it_does_no_harm_on_a_terminal(known):
+    """Neither what was typed nor what stands in a file or in its name; and no line end in a cell makes up a line."""
+    bad = "x\x1b[31m\u009b2J\u202e@example.net"
+    for words in (("mailbox", "show", bad), ("mailbox", "add", bad, "--subscriber", "1"), ("subscriber", "show", bad),
+                  ("alias", "show", bad), ("domain", "show", bad), ("alias", "add", "a@example.net", "--to", bad)):
+        said = known.run(*words, status=1).stderr
+        assert "x\\x1b[31m\\xc2\\x9b2J\\xe2\\x80\\xae@example.net" in said and "\x1b" not in said
+    said = known.run("mailbox", "set", "desk@example.net", "--limit", bad, status=2).stderr
+    assert "x\\x1b[31m" in said and "\x1b" not in said
+    path = write(known, "address,subscriber\n\"y\nline 9: forged@example.net\",1\nz@example.net,9\n", "b\x1b[31m.csv")
+    assert known.run("mailbox", "import", path, status=1).stderr.splitlines() == [
+        f"porteiro: {known.folder}/b\\x1b[31m.csv:{rest}" for rest in (
+            "2: mailbox y line 9: forged@example.net: the part before the @ has a character that is not allowed there",
+            "4: subscriber 9 is not known", " 2 mistakes: nothing was imported")]
+    path = write(known, "address,name\ndesk@example.net,\"A\n+ forged@example.net\"\n")
+    assert len(known.run("mailbox", "import", path, "--dry-run").stdout.splitlines()) == 2
+
+
 def decisions(porteiro, key):
     return [each["decision"] for each in porteiro.json("audit", "--key", key)["audit"]]
 

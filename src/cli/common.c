@@ -6,16 +6,25 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-enum { GENERATION_ARENA = 96 << 20 };
+enum { GENERATION_ARENA = 96 << 20, FAILURE_MOST = 4 << 20 };
 
 int cli_fail(enum exit_status status, const char *fmt, ...)
 {
         va_list ap;
-        fputs("porteiro: ", stderr);
+        char *text = NULL;
+        autobuf out;
+        buf_init(&out, FAILURE_MOST);
         va_start(ap, fmt);
-        vfprintf(stderr, fmt, ap);
+        if (vasprintf(&text, fmt, ap) == -1)
+                panic("out of memory (message)");
         va_end(ap);
-        fputc('\n', stderr);
+        buf_adds(&out, "porteiro: ");
+        for (struct slice rest = slice_of(text); rest.n;) {
+                buf_add_shown(&out, slice_cut(rest, '\n', &rest));
+                buf_addc(&out, '\n');
+        }
+        free(text);
+        fwrite(buf_cstr(&out), 1, out.n, stderr);
         return status;
 }
 

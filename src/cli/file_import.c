@@ -196,13 +196,15 @@ static int tell_mistakes(struct file_import *f)
         qsort(f->mistakes, f->kept, sizeof *f->mistakes, by_row);
         size_t told = f->kept < MISTAKES_TOLD_MOST ? f->kept : MISTAKES_TOLD_MOST;
         for (size_t i = 0; i < told; i++) {
-                buf_addf(&text, "porteiro: %s:%lld: ", f->path, (long long)f->mistakes[i].row);
+                buf_adds(&text, "porteiro: ");
+                buf_add_shown(&text, slice_of(f->path));
+                buf_addf(&text, ":%lld: ", (long long)f->mistakes[i].row);
                 buf_add_escaped(&text, slice_of(f->mistakes[i].text));
                 buf_addc(&text, '\n');
         }
-        if (f->n_mistakes > told)
-                buf_addf(&text, "porteiro: %s: and %zu more\n", f->path, f->n_mistakes - told);
         fwrite(buf_cstr(&text), 1, text.n, stderr);
+        if (f->n_mistakes > told)
+                cli_fail(EXIT_NO, "%s: and %zu more", f->path, f->n_mistakes - told);
         return cli_fail(EXIT_NO, "%s: %zu mistake%s: nothing was imported", f->path, f->n_mistakes,
                         f->n_mistakes == 1 ? "" : "s");
 }
@@ -223,8 +225,10 @@ static int tell_success(const struct bulk_import *bulk)
                 buf_adds(&out, ": nothing was changed\n");
                 return cli_print(&out);
         }
-        buf_add(&out, dry_run ? all : slice_from(all, last));
-        buf_adds(&out, dry_run ? " (a dry run: nothing was changed)\n" : "\n");
+        for (struct slice rest = dry_run ? all : slice_from(all, last); rest.n;) {
+                buf_add_shown(&out, slice_cut(rest, '\n', &rest));
+                buf_adds(&out, rest.n ? "\n" : dry_run ? " (a dry run: nothing was changed)\n" : "\n");
+        }
         return cli_print(&out);
 }
 

@@ -54,6 +54,17 @@ int bulk_begin(struct verb_call *c, struct bulk *b, const char *verb)
         return status;
 }
 
+/* As one line, whatever stands in it: who reads a report takes it by lines. */
+static void add_line(struct bulk *b, struct slice text)
+{
+        while (text.n) {
+                buf_add(&b->report, slice_cut(text, '\n', &text));
+                if (text.n)
+                        buf_addc(&b->report, ' ');
+        }
+        buf_addc(&b->report, '\n');
+}
+
 int bulk_refused(struct verb_call *c, struct bulk *b, int64_t row, int status)
 {
         if (status != 1)
@@ -61,8 +72,7 @@ int bulk_refused(struct verb_call *c, struct bulk *b, int64_t row, int status)
         if (b->errors++ < ERRORS_TOLD_MOST) {
                 if (row)
                         buf_addf(&b->report, "line %lld: ", (long long)row);
-                buf_add(&b->report, buf_slice(c->why));
-                buf_addc(&b->report, '\n');
+                add_line(b, buf_slice(c->why));
         }
         buf_clear(c->why);
         return 0;
@@ -76,8 +86,8 @@ void bulk_tell(struct bulk *b, struct slice name, bool existed, bool touched, st
                 return;
         buf_addf(&b->report, "%c %.*s", existed ? '~' : '+', SLICE_ARGS(name));
         if (differences.n)
-                buf_addf(&b->report, ": %.*s", SLICE_ARGS(differences));
-        buf_addc(&b->report, '\n');
+                buf_adds(&b->report, ": ");
+        add_line(b, differences);
 }
 
 static int remember(struct verb_call *c, const struct bulk *b, struct slice sum)
