@@ -56,6 +56,19 @@ def test_what_is_said_of_it_does_no_harm_on_a_terminal(known):
     assert len(known.run("mailbox", "import", path, "--dry-run").stdout.splitlines()) == 2
 
 
+def test_what_cannot_be_imported_again_is_not_taken(known):
+    """An export is a backup: no name may be in it that the import refuses."""
+    known.run("mailbox", "add", "maria@example.net", "--subscriber", "1", "--name", "Jo\u00e3o \u00d3 \n\"=1;,'")
+    for bad in ("Jo\udce3o", "a\u0085b", "a\u202eb"):
+        for words in (("mailbox", "set", "maria@example.net", "--name", bad), ("subscriber", "set", "1", "--name", bad),
+                      ("mailbox", "suspend", "maria@example.net", "--reason", bad), ("subscriber", "add", bad),
+                      ("subscriber", "set", "1", "--line", f"circuit:{bad}")):
+            assert "not plain text in UTF-8" in known.run(*words, status=1).stderr
+    for noun in ("subscriber", "mailbox"):
+        path = write(known, known.run(noun, "export").stdout, f"{noun}.csv")
+        assert " 0 changed" in known.run(noun, "import", path).stdout
+
+
 def decisions(porteiro, key):
     return [each["decision"] for each in porteiro.json("audit", "--key", key)["audit"]]
 

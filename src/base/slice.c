@@ -144,3 +144,15 @@ size_t slice_utf8(struct slice s)
                              (p[1] == 0x81 && p[2] >= 0xA6 && p[2] <= 0xA9));
         return overlong || outside || c1 || bidi ? 0 : n;
 }
+
+size_t slice_utf8_span(struct slice s)
+{
+        size_t at = 0;
+        while (at < s.n) {
+                size_t n = (unsigned char)s.p[at] < 0x80 ? 1 : slice_utf8(slice_from(s, at));
+                if (n == 0)
+                        break;
+                at += n;
+        }
+        return at;
+}

@@ -36,5 +36,7 @@ char *slice_dup(struct slice s);
 /* Length of the UTF-8 sequence (RFC 3629) at the start that is no ASCII, is well formed and harmless on a terminal: no C1 control,
  * nothing that turns the direction of the text. 0 where there is none. */
 size_t slice_utf8(struct slice s);
+/* How many bytes at the start are ASCII or such sequences. */
+size_t slice_utf8_span(struct slice s);
 /* Edit distance, cut off at `limit`: for "did you mean". */
 size_t slice_distance(struct slice a, struct slice b, size_t limit);

@@ -99,6 +99,11 @@ static void utf8(void **state)
         for (size_t i = 0; i < COUNT_OF(rows); i++)
                 if (slice_utf8(slice_of(rows[i].text)) != rows[i].want)
                         fail_msg("row %zu: %zu, want %zu", i, slice_utf8(slice_of(rows[i].text)), rows[i].want);
+        assert_int_equal(slice_utf8_span(S("")), 0);
+        assert_int_equal(slice_utf8_span(S("Jo\xc3\xa3o")), 5);
+        assert_int_equal(slice_utf8_span(S("Jo\xe3o")), 2);
+        assert_int_equal(slice_utf8_span(S("Jo\xc3")), 2);
+        assert_int_equal(slice_utf8_span(S("a\xc2\x85")), 1);
 }
 
 static void distances(void **state)

@@ -18,6 +18,8 @@ static const char *id_wrong(struct slice id)
                 return "is empty";
         if (id.n > ID_MOST)
                 return "has more than 128 bytes";
+        if (slice_utf8_span(id) < id.n)
+                return "is not plain text in UTF-8";
         if (slice_trim(id).n != id.n)
                 return "has blanks at its ends";
         for (size_t i = 0; i < id.n; i++)
@@ -39,7 +41,7 @@ static int check_fields(struct verb_call *c, const struct subscriber *v)
         if (wrong)
                 return verb_no(c, "id %s", wrong);
         for (size_t i = 0; i < COUNT_OF(texts); i++) {
-                int status = verb_text(c, texts[i].what, texts[i].s, LEDGER_TEXT_MOST);
+                int status = verb_words(c, texts[i].what, texts[i].s, LEDGER_TEXT_MOST);
                 if (status)
                         return status;
         }
@@ -53,6 +55,9 @@ static int check_lines(struct verb_call *c, struct line *all, size_t n)
                 if (wrong)
                         return verb_no(c, "line %.*s:%.*s: %s", SLICE_ARGS(all[i].kind), SLICE_ARGS(all[i].value),
                                        wrong);
+                int status = verb_words(c, "line", all[i].value, LEDGER_TEXT_MOST);
+                if (status)
+                        return status;
         }
         return 0;
 }

@@ -35,9 +35,9 @@ static int check_fields(struct verb_call *c, struct mailbox_change *ch)
         struct mailbox *v = &ch->value;
         v->name = slice_trim(v->name);
         v->suspension.reason = slice_trim(v->suspension.reason);
-        int status = verb_text(c, "name", v->name, LEDGER_TEXT_MOST);
+        int status = verb_words(c, "name", v->name, LEDGER_TEXT_MOST);
         if (status == 0)
-                status = verb_text(c, "reason", v->suspension.reason, LEDGER_TEXT_MOST);
+                status = verb_words(c, "reason", v->suspension.reason, LEDGER_TEXT_MOST);
         if (status == 0)
                 status = targets_check(c, "forward", v->forwards, &v->n_forwards);
         for (size_t i = 0; status == 0 && i < MAIL_LIMIT_COUNT; i++)
@@ -418,7 +418,7 @@ int verb_mail_suspend(struct verb_call *c)
         struct slice key = ipc_text(c->args), reason = slice_trim(ipc_text(c->args));
         if (c->args->bad)
                 return -EBADMSG;
-        int status = verb_text(c, "reason", reason, LEDGER_TEXT_MOST);
+        int status = verb_words(c, "reason", reason, LEDGER_TEXT_MOST);
         if (status == 0 && suspended && reason.n == 0)
                 status = verb_no(c, "a suspension has a reason");
         if (status)

@@ -46,6 +46,13 @@ int verb_text(struct verb_call *c, const char *what, struct slice s, size_t most
         return 0;
 }
 
+int verb_words(struct verb_call *c, const char *what, struct slice s, size_t most)
+{
+        int status = verb_text(c, what, s, most);
+        size_t n = slice_utf8_span(s);
+        return status == 0 && n < s.n ? verb_no(c, "%s: is not plain text in UTF-8 (byte %zu)", what, n + 1) : status;
+}
+
 void verbs_reply(struct buf *reply, uint16_t verb, int status, struct slice reason)
 {
         size_t start = reply->n;

@@ -77,6 +77,8 @@ void verbs_reply(struct buf *reply, uint16_t verb, int status, struct slice reas
 int verb_no(struct verb_call *c, const char *fmt, ...) PRINTF_LIKE(2, 3);
 /* A text of at most `most` bytes and without control characters (line ends and tabs aside)? Says no otherwise. */
 int verb_text(struct verb_call *c, const char *what, struct slice s, size_t most);
+/* And UTF-8 that base/csv reads, as all must be that an export writes: else it could not be imported again. */
+int verb_words(struct verb_call *c, const char *what, struct slice s, size_t most);
 
 int record_change(struct verb_call *c, struct slice kind, struct slice key);
 struct record {
