@@ -69,6 +69,29 @@ def test_what_cannot_be_imported_again_is_not_taken(known):
         assert " 0 changed" in known.run(noun, "import", path).stdout
 
 
+def test_limits_of_a_file_that_was_never_applied_are_told_apart(known):
+    shown = known.run("mailbox", "show", "desk@example.net")
+    assert "2G (class home" in shown.stdout and "no policy is in force yet" in shown.stderr
+
+
+def test_the_target_of_the_catch_all_says_why_it_stays(known):
+    known.run("domain", "set", "example.net", "--catch-all", "desk@example.net")
+    known.run("alias", "add", "a@example.net", "--to", "out@foreign.example")
+    for words in (("mailbox", "remove", "desk@example.net"), ("subscriber", "remove", "noc")):
+        assert "domain set --catch-all" in known.run(*words, status=1).stderr
+    known.run("domain", "set", "example.net", "--catch-all", "a@example.net")
+    assert "domain set --catch-all" in known.run("alias", "remove", "a@example.net", status=1).stderr
+
+
+def test_what_is_shown_stands_in_columns(known):
+    known.run("mailbox", "suspend", "desk@example.net", "--reason", "x")
+    known.run("alias", "add", "a@example.net", "--to", "desk@example.net")
+    known.run("subscriber", "set", "noc", "--address", "192.0.2.9")
+    for noun, key in (("mailbox", "desk@example.net"), ("subscriber", "noc"), ("domain", "example.net"), ("alias", "a@example.net")):
+        for line in known.run(noun, "show", key).stdout.splitlines():
+            assert line[16] == " " and line[17] != " ", line
+
+
 def decisions(porteiro, key):
     return [each["decision"] for each in porteiro.json("audit", "--key", key)["audit"]]
 

@@ -49,7 +49,7 @@ static bool add_character(struct csv *c)
         if (b == 0)
                 return bad(c, "a zero byte");
         if (n == 0)
-                return bad(c, "text that is not UTF-8 (is the file in Latin-1?)");
+                return bad(c, "text that is not UTF-8 (is the file in Latin-1?): iconv -f LATIN1 -t UTF-8 converts it");
         for (size_t i = 0; i < n; i++)
                 if (!add_byte(c, c->left.p[i]))
                         return false;

@@ -108,7 +108,7 @@ static void print_shown(const struct shown *s, struct buf *out)
         show_field(out, "catch-all", s->domain.catch_all.n ? s->domain.catch_all : S("(refused)"));
         for (size_t i = 0; i < s->n_roles; i++)
                 show_targets(out, i ? "postmaster" : "abuse", s->roles[i].targets, s->roles[i].n_targets);
-        buf_addf(out, "%-10s %lld\n%-10s %lld\n%-10s %s\n", "mailboxes", (long long)s->domain.mailboxes, "aliases",
+        buf_addf(out, "%-16s %lld\n%-16s %lld\n%-16s %s\n", "mailboxes", (long long)s->domain.mailboxes, "aliases",
                  (long long)s->domain.aliases, "since", time_print(s->domain.created, when));
 }
 

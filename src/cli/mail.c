@@ -95,7 +95,7 @@ void show_suspension(struct buf *out, const char *what, const struct suspension 
         char text[TIME_TEXT_MAX];
         if (!s->since)
                 return;
-        buf_addf(out, "%-10s since %s by ", what, time_print(s->since, text));
+        buf_addf(out, "%-16s since %s by ", what, time_print(s->since, text));
         buf_add_shown(out, s->author);
         buf_adds(out, ": ");
         buf_add_shown(out, s->reason);
@@ -111,7 +111,7 @@ void show_targets(struct buf *out, const char *what, const struct slice *all, si
 void show_pointers(struct buf *out, const struct pointer *all, size_t n)
 {
         for (size_t i = 0; i < n; i++) {
-                buf_addf(out, "%-10s %s ", "mail from",
+                buf_addf(out, "%-16s %s ", "mail from",
                          slice_eq(all[i].kind, S("domain"))    ? "the catch-all of"
                          : slice_eq(all[i].kind, S("mailbox")) ? "the forward of"
                                                                : "alias");

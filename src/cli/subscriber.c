@@ -229,7 +229,7 @@ static int read_shown(struct ledger *l, struct arena *a, struct slice id, struct
 static void print_lease(const struct lease *l, struct buf *out)
 {
         char prefix[PREFIX_TEXT_MAX], start[TIME_TEXT_MAX];
-        buf_addf(out, "%-10s %s", "address", prefix_print(&l->prefix, prefix));
+        buf_addf(out, "%-16s %s", "address", prefix_print(&l->prefix, prefix));
         if (l->port_high)
                 buf_addf(out, " ports %u-%u", l->port_low, l->port_high);
         buf_adds(out, ", ");
@@ -246,7 +246,7 @@ static void print_decisions(const struct shown *s, struct buf *out)
         char text[TIME_TEXT_MAX];
         int64_t now = time_now();
         for (size_t i = 0; i < s->n_told; i++) {
-                buf_addf(out, "%-10s %s by ", "told", time_print(s->told[i].at, text));
+                buf_addf(out, "%-16s %s by ", "told", time_print(s->told[i].at, text));
                 buf_add_shown(out, s->told[i].by);
                 if (s->told[i].note.n)
                         buf_adds(out, ": ");
@@ -257,7 +257,7 @@ static void print_decisions(const struct shown *s, struct buf *out)
                 const struct exemption *e = &s->exemptions[i];
                 if (!slice_eq(e->subscriber, s->subscriber.id) || e->removed || e->until <= now)
                         continue;
-                buf_addf(out, "%-10s number %lld until %s: ", "exempt", (long long)e->id, time_print(e->until, text));
+                buf_addf(out, "%-16s number %lld until %s: ", "exempt", (long long)e->id, time_print(e->until, text));
                 buf_add_shown(out, e->reason);
                 buf_addc(out, '\n');
         }
@@ -265,7 +265,7 @@ static void print_decisions(const struct shown *s, struct buf *out)
                 const struct quarantine *q = &s->quarantines[i];
                 if (q->released || q->until <= now)
                         continue;
-                buf_addf(out, "%-10s number %lld %s, level %s, until %s: ", "quarantine", (long long)q->id,
+                buf_addf(out, "%-16s number %lld %s, level %s, until %s: ", "quarantine", (long long)q->id,
                          q->proposed ? "proposed" : "in force", level_name(q->level), time_print(q->until, text));
                 buf_add_shown(out, q->reason);
                 buf_addc(out, '\n');

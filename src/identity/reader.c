@@ -278,9 +278,7 @@ void reader_csv_rows(struct reader *r, const struct record *rec,
         for (enum csv_found found; (found = csv_next(r->csv)) != CSV_END;) {
                 uint64_t line = rec->line + r->csv->row_line - 1;
                 if (found == CSV_BAD) {
-                        bool bytes = strstr(r->csv->wrong, "UTF-8") != NULL;
-                        reader_wrong(r, line, "%s%s", r->csv->wrong,
-                                     bytes ? ": iconv -f LATIN1 -t UTF-8 converts it" : "");
+                        reader_wrong(r, line, "%s", r->csv->wrong);
                         continue;
                 }
                 bool heading = !r->heading_told;

@@ -206,7 +206,7 @@ int verb_alias_remove(struct verb_call *c)
         if (status == 0)
                 status = remove_row(c, &v, why);
         if (status == 0)
-                status = route_check(c, v.address); /* a catch-all may take its place */
+                status = route_check_removed(c, v.address);
         return status == 0 ? route_warn_pointers(c, v.address) : status;
 }
 

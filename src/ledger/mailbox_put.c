@@ -299,7 +299,7 @@ static int remove_one(struct verb_call *c, const struct mailbox *m, struct slice
         if (status == 0)
                 status = record(c, "mailbox remove", why, m, NULL);
         if (status == 0)
-                status = route_check(c, m->address); /* a catch-all may take its place */
+                status = route_check_removed(c, m->address);
         return status == 0 ? route_warn_pointers(c, m->address) : status;
 }
 

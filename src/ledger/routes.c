@@ -172,6 +172,15 @@ int route_check(struct verb_call *c, struct slice address)
         return status;
 }
 
+int route_check_removed(struct verb_call *c, struct slice address)
+{
+        int status = route_check(c, address);
+        if (status == 1)
+                buf_adds(c->why, " (the catch-all of the domain would take its place: change that first,"
+                                 " domain set --catch-all)");
+        return status;
+}
+
 /* --- who points where --- */
 
 int ledger_points_to(struct ledger *l, struct arena *a, struct slice address, struct pointer **ret, size_t *n)
