@@ -45,7 +45,8 @@ static void facts(void **state)
                 { "\"x;y\",b\n", "1[x;y|b] " },
                 { "a,b\n\n\n1,2\n", "1[a|b] 4[1|2] " },
                 { "Jo\xc3\xa3o,b\n", "1[Jo\xc3\xa3o|b] " },
-                { "a,b\nJo\xe3o,b\nc,d\n", "1[a|b] 2!text that is not UTF-8 (is the file in Latin-1?): iconv -f LATIN1 -t UTF-8 converts it 3[c|d] " },
+                { "a,b\nJo\xe3o,b\nc,d\n", "1[a|b] 2!text that is not UTF-8 (is the file in Latin-1?): iconv -f LATIN1 "
+                                           "-t UTF-8 converts it 3[c|d] " },
                 { "a\"b,c\nd,e\n", "1!quotes stand within a cell that does not begin with them 2[d|e] " },
                 { "\"a\"b,c\nd,e\n", "1!text stands after closing quotes 2[d|e] " },
                 { "a\n\"b\nc\n", "1[a] 2!quotes are opened here and never closed " },

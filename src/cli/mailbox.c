@@ -241,8 +241,9 @@ static int show(const struct cli *cli, struct shown *s, struct buf *out)
         find_limits(s);
         struct generation g;
         if (s->policy && cli_in_force(l, a, TIME_NEVER, &g) == -ENOENT)
-                fprintf(stderr, "porteiro: warning: no policy is in force yet: mail servers are told of its limits after"
-                                " porteiro apply\n");
+                fprintf(stderr,
+                        "porteiro: warning: no policy is in force yet: mail servers are told of its limits after"
+                        " porteiro apply\n");
         if (cli->json)
                 shown_json(s, out);
         else

@@ -23,8 +23,8 @@ const struct cli_shape password_shape = { "mailbox password ADDRESS [--stdin]", 
                                           COUNT_OF(password_options), 1, 1 };
 const struct cli_shape check_password_shape = { "mailbox check-password ADDRESS [--stdin]", password_options,
                                                 COUNT_OF(password_options), 1, 1 };
-const struct cli_shape passwords_shape = { "mailbox passwords import FILE.csv [--dry-run] [--key KEY]", file_import_options,
-                                           COUNT_OF(file_import_options), 1, 1 };
+const struct cli_shape passwords_shape = { "mailbox passwords import FILE.csv [--dry-run] [--key KEY]",
+                                           file_import_options, COUNT_OF(file_import_options), 1, 1 };
 const struct cli_shape app_password_shape = { "mailbox app-password add|list|remove …", NULL, 0, 0, 0 };
 static const struct cli_shape add_shape = { "mailbox app-password add ADDRESS LABEL", NULL, 0, 2, 2 };
 static const struct cli_shape list_shape = { "mailbox app-password list ADDRESS", NULL, 0, 1, 1 };

@@ -24,7 +24,7 @@ bool targets_eq(const struct slice *a, size_t n_a, const struct slice *b, size_t
 
 /* routes.c: no way may come back to where it began, or be longer than ROUTE_STEPS_MOST. */
 int route_check(struct verb_call *c, struct slice address);
-int route_check_removed(struct verb_call *c, struct slice address); /* a catch-all may have taken its place */
+int route_check_removed(struct verb_call *c, struct slice address);   /* a catch-all may have taken its place */
 int address_known(struct ledger *l, struct slice address, bool *ret); /* a mailbox or alias has it */
 /* Adds to c->why, as warnings: targets in our domains that lead nowhere; who still sends mail to this address. */
 int route_warn_dangling(struct verb_call *c, const struct slice *all, size_t n);
