@@ -214,7 +214,10 @@ def test_mapped_addresses_are_the_same_key(known):
 
 
 def test_hostile_names_do_not_reach_the_terminal(known):
-    known.run("subscriber", "add", "evil", "--line", "user:x\u202eevil", "--name", "N\u202eame")
+    for words in (["--name", "N\u202eame"], ["--line", "user:x\u202eevil"]):
+        done = known.run("subscriber", "add", "evil", *words, status=1)
+        assert "not plain text" in done.stderr and "\u202e" not in done.stderr
+    known.run("subscriber", "add", "evil")
     known.run("lease", "add", "198.51.100.66", "--line", "user:x\u202eevil", "--from", "2026-01-01T10:00:00Z")
     for words in (["lease", "whose", "198.51.100.66", "--at", "2026-01-01T12:00:00Z"], ["lease", "history", "evil"]):
         for more in ([], ["--json"]):
