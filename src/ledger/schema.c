@@ -188,14 +188,28 @@ static const char passwords[] =
     "CREATE TABLE secrets_turn(n INTEGER NOT NULL) STRICT;"
     "INSERT INTO secrets_turn VALUES(0);";
 
+/* Bans are decisions against addresses outside, as quarantines are against subscribers. Senders are addresses that a mailbox may write as besides
+ * its own and those that an alias sends to it. */
+static const char edge[] =
+    "CREATE TABLE ban("
+    "  id INTEGER PRIMARY KEY AUTOINCREMENT, address BLOB NOT NULL CHECK(length(address) = 16), length INTEGER NOT "
+    "NULL,"
+    "  start INTEGER NOT NULL, until INTEGER NOT NULL, released INTEGER NOT NULL DEFAULT 0, reason TEXT NOT NULL,"
+    "  author TEXT NOT NULL, evidence TEXT NOT NULL, by_rule INTEGER NOT NULL, released_by TEXT NOT NULL DEFAULT '',"
+    "  release_reason TEXT NOT NULL DEFAULT '', CHECK(until > start)) STRICT;"
+    "CREATE INDEX ban_present ON ban(until) WHERE released = 0;"
+    "CREATE INDEX ban_address ON ban(address, length);"
+    "CREATE TABLE sender("
+    "  mailbox INTEGER NOT NULL REFERENCES mailbox(number), address TEXT NOT NULL, PRIMARY KEY(mailbox, address)) "
+    "STRICT, WITHOUT ROWID;";
+
 /* Step i makes version i + 1 of version i. A released step is never changed. */
 static const struct migration {
         const char *script, *mark;
 } migrations[] = {
-        { first, "PRAGMA user_version = 1" },
-        { leases, "PRAGMA user_version = 2" },
-        { mail, "PRAGMA user_version = 3" },
-        { passwords, "PRAGMA user_version = 4" },
+        { first, "PRAGMA user_version = 1" }, { leases, "PRAGMA user_version = 2" },
+        { mail, "PRAGMA user_version = 3" },  { passwords, "PRAGMA user_version = 4" },
+        { edge, "PRAGMA user_version = 5" },
 };
 
 _Static_assert(COUNT_OF(migrations) == LEDGER_SCHEMA, "one step for each version");
