@@ -509,6 +509,96 @@ static void build_gate(struct builder *b)
         }
 }
 
+static void build_certificates(struct builder *b, const struct draft_edge *d, struct policy_edge *e)
+{
+        e->n_certificates = d->certificate.n;
+        e->certificates = alloc(b, d->certificate.n, sizeof *e->certificates);
+        for (size_t i = 0; i < d->certificate.n; i++) {
+                const struct certificate *c = &d->certificate.v[i];
+                e->certificates[i] = (struct policy_certificate){
+                        .place = c->place, .name = keep(b, c->name), .chain = keep(b, c->chain), .key = keep(b, c->key)
+                };
+                for (size_t k = 0; k < i; k++)
+                        if (slice_ieq(e->certificates[k].name, c->name)) {
+                                diag_error(b->d, c->place, "a certificate of %.*s is written twice",
+                                           SLICE_ARGS(c->name));
+                                diag_note(b->d, e->certificates[k].place, "the first is here");
+                        }
+        }
+}
+
+static void build_mtas(struct builder *b, const struct next_hop *h, struct policy_edge *e)
+{
+        e->next_hop_place = h->place;
+        e->maildir = keep(b, h->path);
+        e->n_mtas = h->n;
+        e->mtas = alloc(b, h->n, sizeof *e->mtas);
+        for (size_t i = 0; i < h->n; i++) {
+                e->mtas[i] = h->mta[i];
+                e->mtas[i].path = keep(b, h->mta[i].path);
+        }
+}
+
+static void build_edge(struct builder *b)
+{
+        const struct draft_edge *d = b->draft->edge.v;
+        struct policy_edge *e = &b->p->edge;
+        *e = (struct policy_edge){ .place = d->head.place,
+                                   .written = d->head.place.line != 0,
+                                   .n_ports = d->submission.n,
+                                   .ports_place = d->submission.place,
+                                   .name = keep(b, d->name.text),
+                                   .help = keep(b, d->help.text),
+                                   .identify = d->identify.value == IDENTIFY_XCLIENT,
+                                   .next_hop_tls = (enum edge_tls)d->next_hop_tls.value,
+                                   .size = d->size.value,
+                                   .recipients = d->recipients.value,
+                                   .connections = d->connections.value,
+                                   .each = d->each.value,
+                                   .trap_connections = d->trap_connections.value,
+                                   .workers = d->workers.value,
+                                   .plain_auth_until = time_of(b, &d->plain_auth_until, TIME_LAST_INSTANT),
+                                   .ban_for = d->ban_for.value };
+        memcpy(e->ports, d->submission.port, sizeof e->ports);
+        e->listen = prefixes_of(b, &d->listen, &e->n_listen);
+        build_certificates(b, d, e);
+        build_mtas(b, &d->next_hop, e);
+        if (e->name.n == 0)
+                e->name = e->n_certificates ? e->certificates[0].name : b->p->network.domain;
+        if (e->name.n == 0)
+                e->name = S("localhost");
+        if (e->written && e->n_ports && !e->n_certificates && !d->head.broken && !d->head.invalid) {
+                diag_error(b->d, e->ports_place,
+                           "submission needs a certificate: passwords are asked for under TLS only");
+                diag_note(b->d, nowhere, "certificate NAME chain PATH key PATH");
+        }
+        if (e->written && e->size == LIMIT_NONE)
+                diag_error(b->d, d->size.place, "a message has a largest size");
+}
+
+static void build_legacies(struct builder *b)
+{
+        automap names = { 0 };
+        struct policy *p = b->p;
+        struct policy_legacy *to = p->legacies = alloc(b, b->draft->legacy.n, sizeof *to);
+        for (EACH(legacy, l, &b->draft->legacy)) {
+                *to = (struct policy_legacy){ .place = l->head.place,
+                                              .name = keep(b, l->head.name),
+                                              .owner = keep(b, l->owner.text),
+                                              .listen = l->listen.addr,
+                                              .port = l->listen.port,
+                                              .messages_day = l->messages_day.value,
+                                              .until = time_of(b, &l->until, TIME_LAST_INSTANT) };
+                to->from = prefixes_of(b, &l->from, &to->n_from);
+                to->senders = slices_of(b, &l->sender, &to->n_senders);
+                claim_name(b->d, "legacy", to->name, &to->place, &names);
+                if (!p->edge.written)
+                        diag_error(b->d, to->place, "legacy is a listener of the edge, and there is no edge block");
+                to++;
+        }
+        p->n_legacies = b->draft->legacy.n;
+}
+
 void policy_build(const struct draft *draft, struct diags *d, struct policy *p)
 {
         struct builder b = { .draft = draft, .d = d, .p = p };
@@ -524,4 +614,6 @@ void policy_build(const struct draft *draft, struct diags *d, struct policy *p)
         build_rules(&b);
         build_mail(&b);
         build_gate(&b);
+        build_edge(&b);
+        build_legacies(&b);
 }

@@ -62,6 +62,32 @@ struct listen {
         uint16_t port;
 };
 
+struct submission {
+        struct place place;
+        uint16_t port[EDGE_PORTS_MOST];
+        size_t n;
+};
+
+struct certificate {
+        struct place place;
+        struct slice name, chain, key;
+};
+
+struct certificates {
+        struct place place;
+        struct certificate *v;
+        size_t n, cap;
+};
+
+/* relay ADDRESS:PORT | unix:/PATH, … or maildir /PATH */
+struct next_hop {
+        struct place place;
+        bool maildir;
+        struct slice path;
+        struct policy_mta mta[EDGE_MTAS_MOST];
+        size_t n;
+};
+
 /* What every block begins with. */
 struct head {
         struct place place; /* the name, or the keyword where there is none */
@@ -168,6 +194,25 @@ struct draft_gate {
         struct edge edge;
 };
 
+struct draft_edge {
+        struct head head;
+        struct submission submission;
+        struct prefixes listen;
+        struct word name, help, plain_auth_until;
+        struct certificates certificate;
+        struct next_hop next_hop;
+        struct number identify, next_hop_tls, size, recipients, connections, each, trap_connections, workers, ban_for;
+};
+
+struct draft_legacy {
+        struct head head;
+        struct listen listen;
+        struct prefixes from;
+        struct words sender;
+        struct number messages_day;
+        struct word until, owner;
+};
+
 /* Blocks of one kind, in the order of the text. */
 struct blocks {
         void *v;
@@ -177,7 +222,7 @@ struct blocks {
 struct draft {
         struct arena *arena;
         struct blocks network, server, class, pool, cgnat, feed, wave, exempt, never_cut, tunnels, suspicion, keep,
-            quarantine, mail, gate;
+            quarantine, mail, gate, edge, legacy;
         bool unknown_blocks; /* what seems missing may be misspelt */
 };
 

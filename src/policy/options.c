@@ -212,6 +212,58 @@ static const struct option feed_options[] = {
           .help = "How far the clock behind it may be off: look-ups of its leases reach so far to both sides." },
 };
 
+static const char *const identities[] = { "xclient", "none", NULL };
+static const char *const hop_tls[] = { "never", "may", "must", NULL };
+
+static const struct option edge_options[] = {
+        { "submission", OPTION_SUBMISSION, AT(edge, submission),
+          .help = "Ports where customers submit mail: 465 speaks TLS at once, any other STARTTLS." },
+        { "listen", OPTION_HOSTS, AT(edge, listen),
+          .help = "Addresses of this box to listen on for submission. None: all of them." },
+        { "name", OPTION_HOST_NAME, AT(edge, name),
+          .help = "The edge's own name, in greetings. None: that of the first certificate, or the network's domain." },
+        { "certificate", OPTION_CERTIFICATES, AT(edge, certificate),
+          .help = "A name, its chain and its key (PEM): chosen by the name the customer's program asks for, the first "
+                  "where it asks for none. Read anew when the files change." },
+        { "next-hop", OPTION_NEXT_HOP, .required = true, AT(edge, next_hop),
+          .help = "Where accepted mail goes: in line to an MTA, the first that answers; or into the Maildirs of "
+                  "Porteiro's own mailboxes." },
+        { "next-hop-tls", OPTION_CHOICE, .choices = hop_tls, .fallback = "never", AT(edge, next_hop_tls),
+          .help = "Whether the MTA is spoken to under TLS." },
+        { "identify", OPTION_CHOICE, .choices = identities, .fallback = "xclient", AT(edge, identify),
+          .help = "How the MTA is told whose mail it is. With none it sees the edge's address alone." },
+        { "size", OPTION_SIZE, .low = 65536, .high = SIZE_BYTES_MOST, .fallback = "50M", AT(edge, size),
+          .help = "Largest message." },
+        { "recipients", OPTION_NUMBER, .low = 1, .high = 10000, .fallback = "100", AT(edge, recipients),
+          .help = "Recipients of one message." },
+        { "connections", OPTION_NUMBER, .low = 10, .high = 1000000, .fallback = "15000", AT(edge, connections),
+          .help = "Connections of one process of the edge; the next is told to come later." },
+        { "connections-each", OPTION_NUMBER, .low = 1, .high = 1000000, .fallback = "50", AT(edge, each),
+          .help = "Connections at once of one address (IPv6: of one /64), of one process." },
+        { "trap-connections", OPTION_NUMBER, .low = 1, .high = 1000000, .fallback = "15000", AT(edge, trap_connections),
+          .help = "Connections held in the trap, of one process. Past it the trap answers at once and closes." },
+        { "workers", OPTION_NUMBER, .high = 64, .fallback = "0", AT(edge, workers),
+          .help = "Processes of the edge. 0: as many as processors, and more where trap-connections ask for it." },
+        { "help", OPTION_TEXT, .high = 200, AT(edge, help),
+          .help = "A short address of a page that helps, shown in refusals." },
+        { "plain-auth-until", OPTION_TIME, AT(edge, plain_auth_until),
+          .help = "Until then customers in own pools may log in without TLS where they are diverted. Each is logged." },
+        { "ban-for", OPTION_DURATION, .low = MINUTE, .high = 365 * DAY, .fallback = "1h", AT(edge, ban_for),
+          .help = "How long an outside address that guesses passwords is banned." },
+};
+
+static const struct option legacy_options[] = {
+        { "listen", OPTION_LISTEN, .required = true, AT(legacy, listen), .help = "Address and port of this listener." },
+        { "from", OPTION_PREFIXES, .required = true, AT(legacy, from), .help = "Who may use it." },
+        { "sender", OPTION_SENDERS, .required = true, AT(legacy, sender),
+          .help = "Addresses they may write as; @example.net for all of a domain." },
+        { "messages-day", OPTION_NUMBER, .low = 1, .high = 10000, .fallback = "20", AT(legacy, messages_day),
+          .help = "Messages that one address may send in a day." },
+        { "until", OPTION_TIME, .required = true, AT(legacy, until),
+          .help = "When it ends. A date alone is the last instant of that day." },
+        { "owner", OPTION_TEXT, .required = true, .high = 128, AT(legacy, owner), .help = "Who answers for it." },
+};
+
 #define BLOCK(word, kind, how, single, text)                                                                           \
         {                                                                                                              \
                 .name = word, .naming = how, .once = single, .help = text, .size = sizeof(struct draft_##kind),        \
@@ -240,6 +292,11 @@ static const struct block blocks[] = {
         BLOCK("mail", mail, NAMING_NONE, true,
               "Rules of mailboxes, and their limits where neither mailbox, subscriber nor his class says otherwise."),
         BLOCK("gate", gate, NAMING_NONE, true, "What the gate may use of the kernel."),
+        BLOCK("edge", edge, NAMING_NONE, true,
+              "Porteiro's own SMTP listeners: submission, and what the gate diverts or traps. Without this block there "
+              "are none, and whatever listens on divert-port and trap-port gets those."),
+        BLOCK("legacy", legacy, NAMING_KERNEL, false,
+              "A listener of the edge for machines that can neither log in nor speak TLS, with an end date."),
 };
 
 const struct block *policy_blocks(size_t *n)

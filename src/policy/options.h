@@ -34,6 +34,10 @@ enum option_type {
         OPTION_EDGE,          /* struct edge */
         OPTION_LISTEN,        /* struct listen */
         OPTION_PATH,          /* struct word: an absolute path */
+        OPTION_SUBMISSION,    /* struct submission: ports */
+        OPTION_CERTIFICATES,  /* struct certificates: a host name, its chain, its key */
+        OPTION_NEXT_HOP,      /* struct next_hop */
+        OPTION_SENDERS,       /* struct words: addresses, or @domain */
         OPTION_TYPE_COUNT
 };
 
@@ -73,6 +77,7 @@ enum language_choice { LANGUAGE_PT_BR, LANGUAGE_EN };
 enum edge_down_choice { EDGE_DOWN_RESET, EDGE_DOWN_OPEN };
 enum tunnel_choice { TUNNEL_OPEN, TUNNEL_BLOCK };
 enum mapping_choice { MAPPING_COMPUTED, MAPPING_LOGGED };
+enum identify_choice { IDENTIFY_XCLIENT, IDENTIFY_NONE };
 
 /* "PREFIX[, PREFIX…]" */
 void option_print_values(const struct option *o, struct buf *out);

@@ -37,7 +37,7 @@ static void every_row_is_explained(void **state)
                         assert_true(o->offset < b[i].size);
                 }
         }
-        assert_null(policy_block(S("edge")));
+        assert_null(policy_block(S("console")));
         assert_null(block_option(&b[0], S("prefix")));
 }
 

@@ -113,7 +113,8 @@ static bool at_block(struct parser *p)
 static bool is_list(enum option_type type)
 {
         return type == OPTION_NAMES || type == OPTION_SUBSCRIBERS || type == OPTION_HOSTS || type == OPTION_PREFIXES ||
-               type == OPTION_POOL_PREFIXES;
+               type == OPTION_POOL_PREFIXES || type == OPTION_SUBMISSION || type == OPTION_CERTIFICATES ||
+               type == OPTION_SENDERS;
 }
 
 /* The value that must stand here, on the line of its option; false after a diagnostic. */
@@ -142,10 +143,33 @@ static void parse_delegated(struct parser *p, struct policy_prefix *prefix)
                 value_parse_delegated(&p->values, t, prefix);
 }
 
+/* "chain PATH key PATH" behind the name; `c` is NULL where that was wrong. */
+static void parse_certificate(struct parser *p, struct place option, struct certificate *c)
+{
+        static const char *const words[] = { "chain", "key" };
+        struct certificate unused;
+        c = c ? c : &unused;
+        struct slice *paths[] = { &c->chain, &c->key };
+        for (size_t i = 0; i < COUNT_OF(words); i++) {
+                const struct option o = { .name = words[i] };
+                struct token t;
+                if (!is_word(peek(p), words[i]) || peek(p).first) {
+                        diag_error(p->d, option, "certificate is NAME chain PATH key PATH, and %s is missing",
+                                   words[i]);
+                        return;
+                }
+                struct place place = take_next(p).place;
+                if (!take_value(p, &o, place, &t) || !value_parse_path(&p->values, words[i], t, paths[i]))
+                        return;
+        }
+}
+
 /* One wrong value in a list does not hide the next. */
 static void parse_list(struct parser *p, const struct option *o, struct place option, void *field)
 {
         struct token t, comma = { 0 };
+        if (o->type == OPTION_SUBMISSION && is_word(peek(p), "port") && !peek(p).first)
+                take_next(p);
         for (bool more = true; more; more = comma.kind == TOKEN_COMMA) {
                 t = peek(p);
                 if (comma.kind == TOKEN_COMMA && (!is_text(t) || t.first))
@@ -157,6 +181,9 @@ static void parse_list(struct parser *p, const struct option *o, struct place op
                         struct prefixes *list = field;
                         if (o->type == OPTION_POOL_PREFIXES)
                                 parse_delegated(p, added ? &list->v[list->n - 1] : NULL);
+                        struct certificates *certificates = field;
+                        if (o->type == OPTION_CERTIFICATES)
+                                parse_certificate(p, option, added ? &certificates->v[certificates->n - 1] : NULL);
                 }
                 comma = peek(p);
                 if (comma.kind == TOKEN_COMMA)
@@ -193,6 +220,27 @@ static void parse_edge(struct parser *p, struct edge *e)
         }
 }
 
+/* next-hop relay MTA[, MTA…] | maildir PATH */
+static void parse_next_hop(struct parser *p, struct next_hop *h)
+{
+        static const struct option relay = { .name = "next-hop relay" }, maildir = { .name = "next-hop maildir" };
+        struct token t;
+        if (h->maildir) {
+                if (take_value(p, &maildir, h->place, &t))
+                        value_parse_path(&p->values, maildir.name, t, &h->path);
+                return;
+        }
+        do {
+                struct policy_mta mta;
+                if (!take_value(p, &relay, h->place, &t) || !value_parse_mta(&p->values, t, &mta))
+                        return;
+                if (h->n < EDGE_MTAS_MOST)
+                        h->mta[h->n++] = mta;
+                else
+                        diag_error(p->d, t.place, "next-hop has %d MTAs at most", EDGE_MTAS_MOST);
+        } while (peek(p).kind == TOKEN_COMMA && (take_next(p), true));
+}
+
 static void parse_values(struct parser *p, const struct option *o, struct place option, void *field)
 {
         struct token t;
@@ -210,6 +258,8 @@ static void parse_values(struct parser *p, const struct option *o, struct place 
         bool good = value_parse(&p->values, o, t, field);
         if (good && o->type == OPTION_EDGE)
                 parse_edge(p, field);
+        if (good && o->type == OPTION_NEXT_HOP)
+                parse_next_hop(p, field);
         if (o->type == OPTION_POINTS && is_word(peek(p), "points") && !peek(p).first)
                 take_next(p);
 }

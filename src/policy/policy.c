@@ -172,6 +172,11 @@ void policy_check_machine(const struct policy *p, struct diags *d)
                 check_there(f->secret_file, f->secret_place, "without its secret nobody is answered", d);
                 check_there(f->file, f->file_place, "it is waited for", d);
         }
+        for (size_t i = 0; i < p->edge.n_certificates; i++) {
+                const struct policy_certificate *c = &p->edge.certificates[i];
+                check_there(c->chain, c->place, "the edge serves nobody under this name until it is there", d);
+                check_there(c->key, c->place, "the edge serves nobody under this name until it is there", d);
+        }
 }
 
 void policy_check_against(const struct policy *p, const struct policy *running, int64_t now, struct diags *d)

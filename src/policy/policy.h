@@ -178,6 +178,62 @@ struct policy_gate {
         uint16_t divert_port, trap_port; /* where the edge listens on this box, on 127.0.0.1 and ::1 */
 };
 
+enum { EDGE_PORTS_MOST = 8, EDGE_MTAS_MOST = 16 };
+
+/* An MTA behind the edge: an address and port, or the path of a Unix socket. */
+struct policy_mta {
+        struct place place;
+        struct addr addr;
+        uint16_t port;     /* 0: a Unix socket */
+        struct slice path; /* of the socket */
+};
+
+struct policy_certificate {
+        struct place place;
+        struct slice name, chain, key; /* host name, paths */
+};
+
+enum edge_tls { EDGE_TLS_NEVER, EDGE_TLS_MAY, EDGE_TLS_MUST };
+
+struct policy_edge {
+        struct place place;
+        bool written;                    /* false: this policy has no edge block, and no duty edge listens */
+        uint16_t ports[EDGE_PORTS_MOST]; /* 465: TLS at once; any other: STARTTLS */
+        size_t n_ports;
+        struct place ports_place;
+        struct prefix *listen; /* hosts; none: all addresses of the box */
+        size_t n_listen;
+        struct slice name; /* in greetings; never empty where written */
+        struct slice help; /* where a refused customer is sent */
+        struct policy_certificate *certificates;
+        size_t n_certificates;
+        struct place next_hop_place;
+        struct slice maildir; /* empty: the MTAs */
+        struct policy_mta *mtas;
+        size_t n_mtas;
+        bool identify; /* by XCLIENT */
+        enum edge_tls next_hop_tls;
+        int64_t size, recipients;
+        int64_t connections, each,
+            trap_connections;     /* of a process; of one address (a /64); in the trap, of a process */
+        int64_t workers;          /* 0: as many as processors */
+        int64_t plain_auth_until; /* 0: never */
+        int64_t ban_for;          /* µs */
+};
+
+/* A listener for those who can neither log in nor speak TLS. */
+struct policy_legacy {
+        struct place place;
+        struct slice name, owner;
+        struct addr listen;
+        uint16_t port;
+        struct prefix *from;
+        size_t n_from;
+        struct slice *senders;
+        size_t n_senders;
+        int64_t messages_day, until;
+};
+
 struct policy {
         struct arena *arena;
         struct policy_network network;
@@ -197,6 +253,9 @@ struct policy {
         struct policy_quarantine quarantine;
         struct policy_mail mail;
         struct policy_gate gate;
+        struct policy_edge edge;
+        struct policy_legacy *legacies;
+        size_t n_legacies;
         struct map class_names, pool_names, wave_names; /* for policy_find_*() */
 };
 

@@ -27,6 +27,10 @@ static const char *const syntaxes[OPTION_TYPE_COUNT] = {
         [OPTION_PORTS] = "LOW-HIGH",
         [OPTION_MARK] = "MARK/MASK",
         [OPTION_LISTEN] = "ADDRESS:PORT",
+        [OPTION_SUBMISSION] = "[port] PORT[, PORT…]",
+        [OPTION_CERTIFICATES] = "NAME chain PATH key PATH",
+        [OPTION_NEXT_HOP] = "relay ADDRESS:PORT | unix:PATH[, …] | maildir PATH",
+        [OPTION_SENDERS] = "ADDRESS[, ADDRESS…]",
         [OPTION_PATH] = "PATH",
         [OPTION_EDGE] = "local | route ADDRESS[, ADDRESS6] | dnat ADDRESS[, ADDRESS6] [port PORT]",
 };

@@ -436,6 +436,90 @@ static bool parse_path(struct values *v, const struct option *o, struct token t,
         return true;
 }
 
+/* "port" may stand before the first (parser.c). */
+static bool parse_submission(struct values *v, const struct option *o, struct token t, void *ret)
+{
+        struct submission *list = ret;
+        uint16_t port;
+        if (!value_parse_port(v, t, &port))
+                return false;
+        for (size_t i = 0; i < list->n; i++)
+                if (list->port[i] == port) {
+                        diag_error(v->d, t.place, "port %u is written twice", port);
+                        return false;
+                }
+        if (port == 25) {
+                diag_error(v->d, t.place, "port 25 is for mail between servers; customers submit on 587 or 465");
+                return false;
+        }
+        if (list->n == EDGE_PORTS_MOST) {
+                diag_error(v->d, t.place, "%s has %d ports at most", o->name, EDGE_PORTS_MOST);
+                return false;
+        }
+        list->port[list->n++] = port;
+        return true;
+}
+
+static bool parse_certificate(struct values *v, const struct option *o, struct token t, void *ret)
+{
+        struct certificates *list = ret;
+        struct word name;
+        if (!parse_host_name(v, o, t, &name))
+                return false;
+        list->v = grow_list(v, list->v, &list->cap, list->n + 1, sizeof *list->v);
+        list->v[list->n++] = (struct certificate){ .place = t.place, .name = name.text };
+        return true;
+}
+
+bool value_parse_mta(struct values *v, struct token t, struct policy_mta *ret)
+{
+        struct policy_mta mta = { .place = t.place };
+        bool path = slice_starts(t.text, S("unix:/"));
+        if (path)
+                mta.path = slice_from(t.text, 5);
+        if (path ? mta.path.n > 100 : !addr_port_parse(t.text, &mta.addr, &mta.port) || mta.port == 0) {
+                diag_error(v->d, t.place,
+                           path ? "the path of a Unix socket has 100 bytes at most"
+                                : "an MTA is ADDRESS:PORT, such as 127.0.0.1:10025, or unix:/PATH");
+                return false;
+        }
+        *ret = mta;
+        return true;
+}
+
+bool value_parse_path(struct values *v, const char *name, struct token t, struct slice *ret)
+{
+        const struct option o = { .name = name };
+        struct word path;
+        if (!parse_path(v, &o, t, &path))
+                return false;
+        *ret = path.text;
+        return true;
+}
+
+static bool parse_next_hop(struct values *v, const struct option *o, struct token t, void *ret)
+{
+        static const char *const ways[] = { "relay", "maildir", NULL };
+        struct option choice = *o;
+        struct number which;
+        choice.choices = ways;
+        if (!parse_choice(v, &choice, t, &which))
+                return false;
+        *(struct next_hop *)ret = (struct next_hop){ .place = t.place, .maildir = which.value == 1 };
+        return true;
+}
+
+static bool parse_sender(struct values *v, const struct option *o, struct token t, void *ret)
+{
+        struct word checked;
+        struct token whole = t;
+        if (slice_starts(t.text, S("@"))) {
+                t.text = slice_from(t.text, 1);
+                return parse_host_name(v, o, t, &checked) && add_word(v, whole, ret);
+        }
+        return parse_email(v, o, t, &checked) && add_word(v, whole, ret);
+}
+
 bool value_parse(struct values *v, const struct option *o, struct token t, void *ret)
 {
         static bool (*const parsers[OPTION_TYPE_COUNT])(struct values *, const struct option *, struct token,
@@ -463,6 +547,10 @@ bool value_parse(struct values *v, const struct option *o, struct token t, void 
                 [OPTION_EDGE] = parse_edge_where,
                 [OPTION_LISTEN] = parse_listen,
                 [OPTION_PATH] = parse_path,
+                [OPTION_SUBMISSION] = parse_submission,
+                [OPTION_CERTIFICATES] = parse_certificate,
+                [OPTION_NEXT_HOP] = parse_next_hop,
+                [OPTION_SENDERS] = parse_sender,
         };
         return parsers[o->type](v, o, t, ret);
 }

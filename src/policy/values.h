@@ -25,6 +25,10 @@ bool value_parse_delegated(struct values *v, struct token t, struct policy_prefi
 bool value_parse_port(struct values *v, struct token t, uint16_t *ret);
 /* One address, no prefix. */
 bool value_parse_host(struct values *v, struct token t, struct prefix *ret);
+/* ADDRESS:PORT or unix:/PATH. */
+bool value_parse_mta(struct values *v, struct token t, struct policy_mta *ret);
+/* `name`: of the option, for the diagnostic. */
+bool value_parse_path(struct values *v, const char *name, struct token t, struct slice *ret);
 bool value_check_name(struct values *v, const struct block *b, struct token t);
 /* Adds the line of help that offers the candidate nearest to `word`, if one is near. */
 void value_suggest(struct diags *d, struct slice word, const struct slice *candidates, size_t n);
