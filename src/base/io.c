@@ -449,7 +449,11 @@ static void work(struct io *io, short what)
 
 static void step(struct io *io, short what)
 {
-        if (io->deadline && time_monotonic() >= io->deadline)
+        bool late = io->deadline && time_monotonic() >= io->deadline;
+        if (late && io->state == OPEN && io->events->late) {
+                io->deadline = 0;
+                io->events->late(io->arg);
+        } else if (late)
                 end(io, io->state == LINGERING ? IO_CLOSED : IO_DEADLINE);
         else if (io->state == CONNECTING && (what & EV_WRITE))
                 connected(io);

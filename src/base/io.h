@@ -39,6 +39,7 @@ struct io_events {
         size_t (*bytes)(void *arg, struct slice all); /* how many of them were taken */
         void (*ready)(void *arg);                     /* connected, or the TLS handshake is done; may be NULL */
         void (*drained)(void *arg);                   /* all output is written; may be NULL */
+        void (*late)(void *arg);                      /* the deadline passed: last words can be said; NULL: it ends */
         void (*ended)(void *arg, enum io_end why);    /* nothing will come or go any more: free it */
 };
 
@@ -54,7 +55,7 @@ bool io_write(struct io *io, struct slice s);
 size_t io_backlog(const struct io *io);
 /* Offers again what was not taken, and reads on. */
 void io_more(struct io *io);
-/* ended(IO_DEADLINE) at this instant of time_monotonic(); 0: none. */
+/* late() or ended(IO_DEADLINE) at this instant of time_monotonic(); 0: none. During a handshake it ends. */
 void io_deadline(struct io *io, int64_t at);
 /* Nothing more is read as input. What is written goes out, then the peer gets `linger` µs to close (a close with input unread would take
  * our last words from him); ended() follows. */

@@ -38,14 +38,14 @@ struct beneath {
 #define SCOPE_ABSTRACT_SOCKETS_AND_SIGNALS (BIT(0) | BIT(1))
 
 /* All that a version can refuse is refused. */
-static struct ruleset ruleset_of(int version)
+static struct ruleset ruleset_of(int version, bool tcp)
 {
         struct ruleset r = { .files = OF_VERSION_1 };
         if (version >= 2)
                 r.files |= REFER;
         if (version >= 3)
                 r.files |= TRUNCATE;
-        if (version >= 4)
+        if (version >= 4 && tcp)
                 r.tcp = TCP_BIND_AND_CONNECT;
         if (version >= 5)
                 r.files |= BIT(15); /* ioctl of devices */
@@ -78,13 +78,14 @@ static int allow(int ruleset, uint64_t handled, const char *path, unsigned right
         return syscall(ADD_RULE, ruleset, RULE_BENEATH, &b, 0) == -1 ? -errno : 0;
 }
 
-int landlock_restrict(const struct sandbox_path *paths, size_t n, const char *state, int *version, struct buf *why)
+int landlock_restrict(const struct sandbox_path *paths, size_t n, const char *state, bool tcp, int *version,
+                      struct buf *why)
 {
         long known = syscall(CREATE_RULESET, NULL, 0, ASK_VERSION);
         *version = known < 0 ? 0 : known > VERSION_KNOWN ? VERSION_KNOWN : (int)known;
         if (*version == 0) /* ENOSYS: built without; EOPNOTSUPP: switched off at boot */
                 return 0;
-        struct ruleset wanted = ruleset_of(*version);
+        struct ruleset wanted = ruleset_of(*version, tcp);
         autoclose int ruleset = (int)syscall(CREATE_RULESET, &wanted, sizeof wanted, 0);
         if (ruleset == -1) {
                 int failed = -errno;

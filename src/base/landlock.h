@@ -9,5 +9,7 @@
 
 #include "base/sandbox.h"
 
-/* 0 and *version (0: the kernel has no Landlock, nothing is restricted); -errno with `why`. Needs no_new_privs. */
-int landlock_restrict(const struct sandbox_path *paths, size_t n, const char *state, int *version, struct buf *why);
+/* tcp: bind and connect are refused, too. 0 and *version (0: the kernel has no Landlock, nothing is restricted); -errno with `why`. Needs
+ * no_new_privs. */
+int landlock_restrict(const struct sandbox_path *paths, size_t n, const char *state, bool tcp, int *version,
+                      struct buf *why);

@@ -107,7 +107,7 @@ int sandbox_lock(const struct sandbox *s, const char *state, int *landlock, stru
                 return fail(why, failed, "giving up capabilities");
         if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == -1)
                 return fail(why, -errno, "no_new_privs");
-        failed = landlock_restrict(s->paths, s->n_paths, state, landlock, why);
+        failed = landlock_restrict(s->paths, s->n_paths, state, !(s->calls & SANDBOX_NET), landlock, why);
         if (failed)
                 return failed;
         failed = seccomp_restrict(s->calls, s->deadly);

@@ -31,7 +31,9 @@ enum {
         SANDBOX_SERVE = 2, /* bind, listen, accept */
         SANDBOX_NETLINK = 4,
         SANDBOX_CHILDREN =
-            8 /* fork, execve, kill, wait, and what a program needs to start: memory that may be executed */
+            8,            /* fork, execve, kill, wait, and what a program needs to start: memory that may be executed */
+        SANDBOX_NET = 64, /* sockets of IPv4 and IPv6, and TCP to anywhere */
+        SANDBOX_CONFINE = 128 /* children may lock themselves in further (base/confine.h) */
 };
 
 struct sandbox_path {

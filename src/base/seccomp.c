@@ -4,6 +4,7 @@
 #include <asm/ioctls.h>
 #include <errno.h>
 #include <sched.h>
+#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -114,6 +115,29 @@ static int add_files(scmp_filter_ctx c, unsigned calls, bool deadly)
         return deadly ? rule_for_all(c, SCMP_ACT_ERRNO(EPERM), files, COUNT_OF(files)) : 0;
 }
 
+static int allow_net(scmp_filter_ctx c)
+{
+        int failed = allow_family(c, AF_INET);
+        return failed ? failed : allow_family(c, AF_INET6);
+}
+
+/* Of a child that gives up more: its capabilities, the file system, calls. */
+static int allow_confining(scmp_filter_ctx c)
+{
+        static const int calls[] = { CALL(capset),
+                                     CALL(capget),
+                                     CALL(landlock_create_ruleset),
+                                     CALL(landlock_add_rule),
+                                     CALL(landlock_restrict_self),
+                                     CALL(seccomp) };
+        static const int options[] = { PR_SET_NO_NEW_PRIVS, PR_CAPBSET_DROP, PR_CAP_AMBIENT, PR_SET_NAME,
+                                       PR_SET_DUMPABLE };
+        int failed = allow_all(c, calls, COUNT_OF(calls));
+        for (size_t i = 0; i < COUNT_OF(options) && !failed; i++)
+                failed = allow_if(c, CALL(prctl), SCMP_A0(SCMP_CMP_EQ, (scmp_datum_t)options[i], 0));
+        return failed;
+}
+
 static int build(scmp_filter_ctx c, unsigned calls, bool deadly)
 {
         seccomp_attr_set(c, SCMP_FLTATR_CTL_LOG, 1); /* not where the kernel is older than 4.14 */
@@ -126,6 +150,10 @@ static int build(scmp_filter_ctx c, unsigned calls, bool deadly)
                 failed = allow_family(c, AF_NETLINK);
         if (!failed && calls & SANDBOX_NETLINK)
                 failed = seccomp_rule_add(c, SCMP_ACT_ALLOW, CALL(bind), 0);
+        if (!failed && calls & SANDBOX_NET)
+                failed = allow_net(c);
+        if (!failed && calls & SANDBOX_CONFINE)
+                failed = allow_confining(c);
         if (failed)
                 return failed;
         return calls & SANDBOX_CHILDREN ? allow_children(c) : allow_without_children(c);
@@ -141,6 +169,24 @@ int seccomp_restrict(unsigned calls, bool deadly)
         seccomp_release(c);
         locked = !failed;
         return failed;
+}
+
+int seccomp_export(unsigned calls, bool deadly, struct buf *ret)
+{
+        char piece[4096];
+        ssize_t n;
+        scmp_filter_ctx c = seccomp_init(deadly ? SCMP_ACT_KILL_PROCESS : SCMP_ACT_ERRNO(EPERM));
+        if (!c)
+                return -ENOMEM;
+        autoclose int fd = memfd_create("filter", MFD_CLOEXEC);
+        int failed = fd == -1 ? -errno : build(c, calls, deadly);
+        failed = failed ? failed : seccomp_export_bpf(c, fd);
+        seccomp_release(c);
+        if (failed || lseek(fd, 0, SEEK_SET) == -1)
+                return failed ? failed : -errno;
+        while ((n = read(fd, piece, sizeof piece)) > 0)
+                buf_add(ret, (struct slice){ piece, (size_t)n });
+        return n < 0 ? -errno : 0;
 }
 
 #if defined(__SANITIZE_ADDRESS__)

@@ -12,3 +12,5 @@
 
 /* calls: SANDBOX_… groups. 0 or -errno. Needs no_new_privs. */
 int seccomp_restrict(unsigned calls, bool deadly);
+/* The same filter as struct sock_filter[], for a program that does not link libseccomp (base/confine.h). 0 or -errno. */
+int seccomp_export(unsigned calls, bool deadly, struct buf *ret);

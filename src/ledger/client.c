@@ -2,6 +2,7 @@
 #include "ledger/client.h"
 #include "base/time.h"
 #include "ledger/verbs.h"
+#include "ledger/frames.h"
 #include "ledger/wire.h"
 #include "ledger/writer.h"
 
@@ -560,12 +561,8 @@ int client_quarantine_release(struct client *c, int64_t id, struct slice why)
 
 int client_sightings_add(struct client *c, const struct sighting *all, size_t n, int64_t lost, int64_t lost_at)
 {
-        struct buf *b = begin(c, VERB_sightings_add);
-        ipc_put_int(b, lost);
-        ipc_put_int(b, lost_at);
-        ipc_put_int(b, (int64_t)n);
-        for (size_t i = 0; i < n; i++)
-                wire_put_sighting(b, &all[i]);
+        buf_clear(&c->request);
+        frame_sightings_add(&c->request, all, n, lost, lost_at);
         return call(c);
 }
 
