@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-HEAD = "address,subscriber,principal,name,forward,keep,limits,suspended\n"
+HEAD = "address,subscriber,principal,name,forward,keep,limits,suspended\n"  # a column may be missing: sender
 POLICY = """
 network "Test" { domain example.net  timezone America/Sao_Paulo  language pt-BR  abuse abuse@example.net }
 class home      { port25 shift  quota 2G  messages-day 300 }
@@ -200,11 +200,11 @@ def test_lists_come_by_the_page(known):
 
 
 def test_file_goes_in_and_comes_out_the_same(known):
-    text = HEAD + (
-        "ana@example.net,2,no,\"Ana, filha\",x@example.org y@example.org,no,messages-hour=10,\n"
-        "desk@example.net,noc,yes,,,yes,,\n"
-        "joao@example.net,2,yes,João,,yes,quota=5G messages-day=none,senha roubada\n"
-        "maria@hosted.example,1,yes,,ana@example.net,yes,,\n")
+    text = HEAD.replace("\n", ",sender\n") + (
+        "ana@example.net,2,no,\"Ana, filha\",x@example.org y@example.org,no,messages-hour=10,,*@ana.example Ana@firm.example\n"
+        "desk@example.net,noc,yes,,,yes,,,\n"
+        "joao@example.net,2,yes,João,,yes,quota=5G messages-day=none,senha roubada,\n"
+        "maria@hosted.example,1,yes,,ana@example.net,yes,,,joao@example.net\n")
     path = write(known, text)
     assert known.run("mailbox", "import", path).stdout == "3 added, 0 changed, 1 unchanged\n"
     assert known.run("mailbox", "export").stdout.splitlines() == text.splitlines()
@@ -217,6 +217,34 @@ def test_file_goes_in_and_comes_out_the_same(known):
     known.run("mailbox", "import", changed)
     assert {each["address"]: each["principal"] for each in known.json("mailbox", "list", "--subscriber", "2")["mailboxes"]} == {
         "ana@example.net": True, "joao@example.net": False}
+
+
+def senders(known, address):
+    return known.json("mailbox", "show", address)["mailbox"]["senders"]
+
+
+def test_as_whom_a_mailbox_may_write(known):
+    known.run("mailbox", "add", "ana@example.net", "--subscriber", "1", "--sender", "Ana@Firm.Example", "--sender", "*@ANA.example")
+    assert senders(known, "ana@example.net") == ["*@ana.example", "Ana@firm.example"]
+    shown = known.run("mailbox", "show", "ana@example.net").stdout
+    assert "sender           *@ana.example\nsender           Ana@firm.example\n" in shown
+    known.run("mailbox", "set", "ana@example.net", "--name", "Ana")                     # others are left as they are
+    known.run("mailbox", "import", write(known, "address,name\nana@example.net,Eva\n"))
+    assert senders(known, "ana@example.net") == ["*@ana.example", "Ana@firm.example"]
+    known.run("mailbox", "set", "ana@example.net", "--sender", "Desk@EXAMPLE.net")       # ours: the one form; they replace
+    assert senders(known, "ana@example.net") == ["desk@example.net"]
+    changed = write(known, "address,sender\nana@example.net,x@firm.example *@bücher.example\n")
+    refused = known.run("mailbox", "import", changed, status=1).stderr
+    assert "sender *@" in refused and "nothing was imported" in refused
+    changed = write(known, "address,sender\nana@example.net,x@firm.example desk@example.net\n")
+    assert "~ ana@example.net: + sender x@firm.example\n" in known.run("mailbox", "import", changed, "--dry-run").stdout
+    known.run("mailbox", "import", changed)
+    known.run("mailbox", "set", "ana@example.net", "--sender", "none")
+    assert senders(known, "ana@example.net") == []
+    row = known.json("audit", "--key", "ana@example.net")["audit"][0]
+    assert (row["before"]["senders"], row["after"]["senders"]) == (["desk@example.net", "x@firm.example"], [])
+    for wrong in ("firm.example", "*@", "*@localhost", "*", "a*@", "none@"):
+        assert f"sender {wrong}: " in known.run("mailbox", "set", "ana@example.net", "--sender", wrong, status=1).stderr
 
 
 def test_all_mistakes_are_told_by_line_and_nothing_is_done(known):
@@ -335,7 +363,8 @@ def test_fifty_thousand_customers_with_their_mailboxes(known):
     assert known.run("mailbox", "import", path, timeout=180).stdout == f"{mailboxes} added, 0 changed, 0 unchanged\n"
     out = write(known, known.run("mailbox", "export", timeout=180).stdout, "out.csv")
     assert sum(1 for line in out.read_text().splitlines() if line.startswith("m")) == mailboxes
-    assert set(out.read_text().splitlines()) - {"desk@example.net,noc,yes,,,yes,,"} == set(text.splitlines())
+    assert set(out.read_text().splitlines()) - {"desk@example.net,noc,yes,,,yes,,,"} == {
+        line + "," for line in text.splitlines()[1:]} | {HEAD.strip() + ",sender"}
     assert known.run("mailbox", "import", out, timeout=180).stdout == f"0 added, 0 changed, {mailboxes + 1} unchanged\n"
 
 

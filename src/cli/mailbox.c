@@ -14,8 +14,8 @@ enum { ARENA = 256 << 20, OUT = 64 << 20 };
 /* --- add, set --- */
 
 static const char *subscriber, *name, *principal, *keep, *domain, *reason;
-static const char *forwards[CLI_VALUES_MOST], *limits[CLI_VALUES_MOST];
-static size_t n_forwards, n_limits;
+static const char *forwards[CLI_VALUES_MOST], *senders[CLI_VALUES_MOST], *limits[CLI_VALUES_MOST];
+static size_t n_forwards, n_senders, n_limits;
 
 #define FIELDS                                                                                                         \
         { .name = "name", .argument = "TEXT", .help = "whose it is, for people", .value = &name },                     \
@@ -32,6 +32,11 @@ static size_t n_forwards, n_limits;
               .argument = "yes|no",                                                                                    \
               .help = "a copy of what is forwarded stays here (default: yes)",                                         \
               .value = &keep },                                                                                        \
+            { .name = "sender",                                                                                        \
+              .argument = "ADDRESS",                                                                                   \
+              .help = "he may also write as this one; *@DOMAIN: as anybody there; repeatable; none: no other",         \
+              .values = senders,                                                                                       \
+              .n_values = &n_senders },                                                                                \
         {                                                                                                              \
                 .name = "limit", .argument = "NAME=VALUE",                                                             \
                 .help = "quota, messages-hour, messages-day, recipients-hour, recipients-day: a number, none or "      \
@@ -71,7 +76,7 @@ static int write_one(int argc, char **argv, const struct cli_shape *shape, enum 
                 return cli_fail(EXIT_USAGE, "mailbox add: --subscriber ID is missing");
         autoarena *a = arena_new(ARENA);
         autopolicy *p = NULL;
-        struct mailbox_change c = { .name = name != NULL, .forwards = n_forwards != 0 };
+        struct mailbox_change c = { .name = name != NULL, .forwards = n_forwards != 0, .senders = n_senders != 0 };
         c.value.address = slice_of(cli.words[0]);
         c.value.subscriber = slice_of(subscriber);
         c.value.name = slice_of(name);
@@ -81,6 +86,8 @@ static int write_one(int argc, char **argv, const struct cli_shape *shape, enum 
                 return EXIT_USAGE;
         c.value.forwards = mail_addresses(a, forwards, &n_forwards);
         c.value.n_forwards = n_forwards;
+        c.value.senders = mail_addresses(a, senders, &n_senders);
+        c.value.n_senders = n_senders;
         status = mail_policy(&cli, &p, &rules);
         if (status)
                 return status;
@@ -175,6 +182,7 @@ static void print_shown(const struct shown *s, struct buf *out)
         show_targets(out, "forward", m->forwards, m->n_forwards);
         if (m->n_forwards)
                 show_field(out, "keep", m->keep ? S("yes") : S("no"));
+        show_targets(out, "sender", m->senders, m->n_senders);
         show_field(out, "since", slice_of(time_print(m->created, text)));
         show_password(s, out);
         show_suspension(out, "suspended", &m->suspension);

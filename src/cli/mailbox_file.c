@@ -9,7 +9,7 @@
 
 enum { OUT = 512 << 20, ARENA = 1 << 30 };
 
-#define COLUMNS(X) X(address) X(subscriber) X(principal) X(name) X(forward) X(keep) X(limits) X(suspended)
+#define COLUMNS(X) X(address) X(subscriber) X(principal) X(name) X(forward) X(keep) X(limits) X(suspended) X(sender)
 #define COLUMN_ENUM(n) COLUMN_##n,
 enum column { COLUMNS(COLUMN_ENUM) COLUMN_COUNT };
 #define COLUMN_NAME(n) #n,
@@ -25,16 +25,15 @@ struct import {
         size_t n_rows, rows_cap;
 };
 
-static void read_forwards(struct file_import *f, struct mailbox_change *c)
+static void read_addresses(struct file_import *f, enum column column, struct slice **all, size_t *n)
 {
-        struct slice list = file_cell(f, COLUMN_forward), item;
+        struct slice list = file_cell(f, column), item;
         size_t cap = 0;
         while (file_next_item(f, &list, &item)) {
-                struct mailbox *m = &c->value;
-                m->forwards = arena_grow(f->arena, m->forwards, &cap, m->n_forwards + 1, sizeof *m->forwards);
-                if (!m->forwards)
+                *all = arena_grow(f->arena, *all, &cap, *n + 1, sizeof **all);
+                if (!*all)
                         panic("out of memory (import)");
-                m->forwards[m->n_forwards++] = item;
+                (*all)[(*n)++] = item;
         }
 }
 
@@ -47,6 +46,7 @@ static void read_row(struct file_import *f, int64_t row)
                                     .principal = file_cell(f, COLUMN_principal).n != 0,
                                     .forwards = file_has(f, COLUMN_forward),
                                     .keep = file_cell(f, COLUMN_keep).n != 0,
+                                    .senders = file_has(f, COLUMN_sender),
                                     .suspension = file_has(f, COLUMN_suspended) };
         c.value.address = file_cell(f, COLUMN_address);
         c.value.subscriber = file_cell(f, COLUMN_subscriber);
@@ -54,7 +54,8 @@ static void read_row(struct file_import *f, int64_t row)
         c.value.suspension.reason = file_cell(f, COLUMN_suspended);
         c.value.principal = file_yes_no(f, COLUMN_principal, row);
         c.value.keep = file_yes_no(f, COLUMN_keep, row);
-        read_forwards(f, &c);
+        read_addresses(f, COLUMN_forward, &c.value.forwards, &c.value.n_forwards);
+        read_addresses(f, COLUMN_sender, &c.value.senders, &c.value.n_senders);
         file_limits(f, COLUMN_limits, row, &c.value.limits, c.limits);
         if (f->n_mistakes > before)
                 return;
@@ -94,11 +95,14 @@ int mailbox_import(int argc, char **argv)
 
 static void put_row(const struct mailbox *m, struct buf *out)
 {
-        autobuf forward, limits;
+        autobuf forward, limits, sender;
         buf_init(&forward, TARGETS_MOST * (ADDRESS_MOST + 2));
         buf_init(&limits, 1024);
+        buf_init(&sender, SENDERS_MOST * (ADDRESS_MOST + 2));
         for (size_t i = 0; i < m->n_forwards; i++)
                 file_add_item(&forward, m->forwards[i]);
+        for (size_t i = 0; i < m->n_senders; i++)
+                file_add_item(&sender, m->senders[i]);
         mail_limits_print(&m->limits, &limits);
         const struct slice cells[] = { m->address,
                                        m->subscriber,
@@ -107,7 +111,8 @@ static void put_row(const struct mailbox *m, struct buf *out)
                                        buf_slice(&forward),
                                        m->keep ? S("yes") : S("no"),
                                        buf_slice(&limits),
-                                       m->suspension.reason };
+                                       m->suspension.reason,
+                                       buf_slice(&sender) };
         for (size_t i = 0; i < COUNT_OF(cells); i++) {
                 if (i)
                         buf_addc(out, ',');

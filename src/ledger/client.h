@@ -71,8 +71,8 @@ struct mail_rules {
         struct slice network; /* the network's own domain; empty: none */
 };
 struct mailbox_change {
-        struct mailbox value;                             /* suspension: its reason counts, empty ends it */
-        bool name, principal, forwards, keep, suspension; /* which of them to set */
+        struct mailbox value;                                      /* suspension: its reason counts, empty ends it */
+        bool name, principal, forwards, keep, senders, suspension; /* which of them to set */
         bool limits[MAIL_LIMIT_COUNT];
         int64_t row; /* its line in an imported file, for messages; 0: none */
 };

@@ -39,6 +39,15 @@ int ledger_domain(struct ledger *l, struct arena *a, struct slice name, struct d
         return status == 0 && !d.number ? -ENOENT : status;
 }
 
+int ledger_hosts(struct ledger *l, struct slice name, bool *ret)
+{
+        int64_t number;
+        int status = domain_number(l, name, &number);
+        if (status == 0 || status == -ENOENT)
+                *ret = status == 0;
+        return status == -ENOENT ? 0 : status;
+}
+
 int ledger_domains(struct ledger *l, struct arena *a, const struct mail_query *q, struct domain **ret, size_t *n)
 {
         struct rows rows = rows_of(l, a, sizeof **ret);

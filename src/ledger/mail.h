@@ -13,7 +13,7 @@
 #include "ledger/ledger.h"
 #include "policy/limits.h"
 
-enum { TARGETS_MOST = 256, ROUTE_STEPS_MOST = 10 };
+enum { TARGETS_MOST = 256, SENDERS_MOST = 64, ROUTE_STEPS_MOST = 10 };
 
 struct mailbox {
         int64_t number; /* never given again */
@@ -22,6 +22,9 @@ struct mailbox {
         struct slice *forwards;
         size_t n_forwards;
         bool keep; /* where there are forwards: a copy stays here */
+        /* He may write as these, too, besides his own address and those of aliases that lead to it; "*@domain": anybody there. */
+        struct slice *senders;
+        size_t n_senders;
         int64_t created;
         struct suspension suspension, subscriber_suspension; /* of itself, of all of its subscriber */
         struct mail_limits limits, subscriber_limits;        /* said of itself, of its subscriber: mail_limit_find() */
@@ -56,6 +59,8 @@ struct domain {
         int64_t mailboxes, aliases; /* how many it has; the roles are not counted */
 };
 int ledger_domain(struct ledger *l, struct arena *a, struct slice name, struct domain *ret);
+int ledger_hosts(struct ledger *l, struct slice name,
+                 bool *ret); /* whether it is ours, and nothing else of it; in its one form */
 int ledger_domains(struct ledger *l, struct arena *a, const struct mail_query *q, struct domain **ret,
                    size_t *n); /* after, most */
 

@@ -56,6 +56,7 @@ void mailbox_json(struct json *j, const char *key, const struct mailbox *m)
         json_bool(j, "principal", m->principal);
         addresses(j, "forwards", m->forwards, m->n_forwards);
         json_bool(j, "keep", m->keep);
+        addresses(j, "senders", m->senders, m->n_senders);
         limits_json(j, "limits", &m->limits);
         suspension_json(j, "suspended", &m->suspension);
         json_time(j, "created", m->created);

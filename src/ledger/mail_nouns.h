@@ -20,7 +20,15 @@ int targets_read(struct ledger *l, struct arena *a, const char *kind, int64_t nu
 /* In canonical form, sorted, each once; in place. */
 int targets_check(struct verb_call *c, const char *what, struct slice *all, size_t *n);
 int targets_store(struct verb_call *c, const char *kind, int64_t number, const struct slice *all, size_t n);
+/* One of ours is compared as a whole in lower case; one elsewhere keeps its local part. */
+int target_canonical(struct verb_call *c, const char *what, struct slice *target);
+size_t targets_settle(struct slice *all, size_t n); /* sorted, each once; how many are left */
 bool targets_eq(const struct slice *a, size_t n_a, const struct slice *b, size_t n_b);
+
+/* senders.c: as whom a mailbox may write; like targets. */
+int senders_read(struct ledger *l, struct arena *a, int64_t mailbox, struct slice **ret, size_t *n);
+int senders_check(struct verb_call *c, struct slice *all, size_t *n);
+int senders_store(struct verb_call *c, int64_t mailbox, const struct slice *all, size_t n);
 
 /* routes.c: no way may come back to where it began, or be longer than ROUTE_STEPS_MOST. */
 int route_check(struct verb_call *c, struct slice address);

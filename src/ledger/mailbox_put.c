@@ -40,6 +40,8 @@ static int check_fields(struct verb_call *c, struct mailbox_change *ch)
                 status = verb_words(c, "reason", v->suspension.reason, LEDGER_TEXT_MOST);
         if (status == 0)
                 status = targets_check(c, "forward", v->forwards, &v->n_forwards);
+        if (status == 0)
+                status = senders_check(c, v->senders, &v->n_senders);
         for (size_t i = 0; status == 0 && i < MAIL_LIMIT_COUNT; i++)
                 if (ch->limits[i] && !mail_limit_right((enum mail_limit)i, v->limits.v[i]))
                         status = verb_no(c, "%s: no such limit", mail_limit_name((enum mail_limit)i));
@@ -95,6 +97,10 @@ static void merge(const struct verb_call *c, struct mailbox_plan *p)
                 v->forwards = ch->value.forwards;
                 v->n_forwards = ch->value.n_forwards;
         }
+        if (ch->senders) {
+                v->senders = ch->value.senders;
+                v->n_senders = ch->value.n_senders;
+        }
         for (size_t i = 0; i < MAIL_LIMIT_COUNT; i++)
                 if (ch->limits[i])
                         v->limits.v[i] = ch->value.limits.v[i];
@@ -103,16 +109,22 @@ static void merge(const struct verb_call *c, struct mailbox_plan *p)
                 v->suspension = reason.n ? (struct suspension){ c->now, reason, c->author } : (struct suspension){ 0 };
 }
 
-static void forwards_difference(struct buf *out, const struct mailbox *b, const struct mailbox *a)
+struct addresses {
+        const struct slice *all;
+        size_t n;
+};
+
+/* Both are sorted. */
+static void addresses_difference(struct buf *out, const char *what, struct addresses b, struct addresses a)
 {
-        for (size_t i = 0, k = 0; i < b->n_forwards || k < a->n_forwards;) {
-                bool left = i < b->n_forwards, right = k < a->n_forwards;
-                int order = !left ? 1 : !right ? -1 : strcasecmp(b->forwards[i].p, a->forwards[k].p);
-                if (order == 0 && !slice_eq(b->forwards[i], a->forwards[k]))
-                        bulk_difference(out, "forward", b->forwards[i], a->forwards[k]);
+        for (size_t i = 0, k = 0; i < b.n || k < a.n;) {
+                bool left = i < b.n, right = k < a.n;
+                int order = !left ? 1 : !right ? -1 : strcasecmp(b.all[i].p, a.all[k].p);
+                if (order == 0 && !slice_eq(b.all[i], a.all[k]))
+                        bulk_difference(out, what, b.all[i], a.all[k]);
                 else if (order)
-                        buf_addf(out, "%s%c forward %.*s", out->n ? ", " : "", order < 0 ? '-' : '+',
-                                 SLICE_ARGS(order < 0 ? b->forwards[i] : a->forwards[k]));
+                        buf_addf(out, "%s%c %s %.*s", out->n ? ", " : "", order < 0 ? '-' : '+', what,
+                                 SLICE_ARGS(order < 0 ? b.all[i] : a.all[k]));
                 i += order <= 0;
                 k += order >= 0;
         }
@@ -127,8 +139,11 @@ static int compare(struct verb_call *c, struct mailbox_plan *p)
         if (p->existed || a->principal)
                 bulk_difference(&out, "principal", b->principal ? S("yes") : S("no"),
                                 a->principal ? S("yes") : S("no"));
-        forwards_difference(&out, b, a);
+        addresses_difference(&out, "forward", (struct addresses){ b->forwards, b->n_forwards },
+                             (struct addresses){ a->forwards, a->n_forwards });
         bulk_difference(&out, "keep", b->keep ? S("yes") : S("no"), a->keep ? S("yes") : S("no"));
+        addresses_difference(&out, "sender", (struct addresses){ b->senders, b->n_senders },
+                             (struct addresses){ a->senders, a->n_senders });
         for (size_t i = 0; i < MAIL_LIMIT_COUNT; i++) {
                 char x[LIMIT_TEXT_MAX], y[LIMIT_TEXT_MAX];
                 enum mail_limit which = (enum mail_limit)i;
@@ -260,6 +275,9 @@ int mailbox_store(struct verb_call *c, struct mailbox_plan *p, const char *verb)
         if (status == 0 && (p->change.forwards || !p->existed) &&
             !targets_eq(p->before.forwards, p->before.n_forwards, p->after.forwards, p->after.n_forwards))
                 status = targets_store(c, "mailbox", p->after.number, p->after.forwards, p->after.n_forwards);
+        if (status == 0 && p->change.senders &&
+            !targets_eq(p->before.senders, p->before.n_senders, p->after.senders, p->after.n_senders))
+                status = senders_store(c, p->after.number, p->after.senders, p->after.n_senders);
         return status ? status : record(c, verb, S(""), p->existed ? &p->before : NULL, &p->after);
 }
 

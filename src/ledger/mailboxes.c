@@ -40,6 +40,8 @@ static int read_mailbox(struct ledger *l, struct arena *a, struct slice address,
         if (status == 0)
                 status = targets_read(l, a, "mailbox", m.number, &m.forwards, &m.n_forwards);
         if (status == 0)
+                status = senders_read(l, a, m.number, &m.senders, &m.n_senders);
+        if (status == 0)
                 *ret = m;
         return status;
 }
@@ -81,8 +83,12 @@ static int read_mailboxes(struct ledger *l, struct arena *a, const struct mail_q
                 *m = mailbox_of_row(s, a);
         }
         int status = rows_done(&rows, db_done(s), (void **)ret, n);
-        for (size_t i = 0; status == 0 && i < *n; i++)
-                status = targets_read(l, a, "mailbox", (*ret)[i].number, &(*ret)[i].forwards, &(*ret)[i].n_forwards);
+        for (size_t i = 0; status == 0 && i < *n; i++) {
+                struct mailbox *m = &(*ret)[i];
+                status = targets_read(l, a, "mailbox", m->number, &m->forwards, &m->n_forwards);
+                if (status == 0)
+                        status = senders_read(l, a, m->number, &m->senders, &m->n_senders);
+        }
         return status;
 }
 

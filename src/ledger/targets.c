@@ -28,8 +28,7 @@ static int by_address(const void *a, const void *b)
         return order ? order : x.n < y.n ? -1 : x.n > y.n;
 }
 
-/* One of ours is compared as a whole in lower case; one elsewhere keeps its local part. */
-static int canonical(struct verb_call *c, const char *what, struct slice *target)
+int target_canonical(struct verb_call *c, const char *what, struct slice *target)
 {
         struct address a;
         int64_t domain;
@@ -43,22 +42,27 @@ static int canonical(struct verb_call *c, const char *what, struct slice *target
         return status == -ENOENT ? 0 : status;
 }
 
-int targets_check(struct verb_call *c, const char *what, struct slice *all, size_t *n)
+size_t targets_settle(struct slice *all, size_t n)
 {
         size_t kept = 0;
+        if (n)
+                qsort(all, n, sizeof *all, by_address);
+        for (size_t i = 0; i < n; i++)
+                if (kept == 0 || !slice_ieq(all[kept - 1], all[i]))
+                        all[kept++] = all[i];
+        return kept;
+}
+
+int targets_check(struct verb_call *c, const char *what, struct slice *all, size_t *n)
+{
         if (*n > TARGETS_MOST)
                 return verb_no(c, "%s: %zu addresses are too many (%d at most)", what, *n, TARGETS_MOST);
         for (size_t i = 0; i < *n; i++) {
-                int status = canonical(c, what, &all[i]);
+                int status = target_canonical(c, what, &all[i]);
                 if (status)
                         return status;
         }
-        if (*n)
-                qsort(all, *n, sizeof *all, by_address);
-        for (size_t i = 0; i < *n; i++)
-                if (kept == 0 || !slice_ieq(all[kept - 1], all[i]))
-                        all[kept++] = all[i];
-        *n = kept;
+        *n = targets_settle(all, *n);
         return 0;
 }
 

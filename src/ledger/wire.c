@@ -202,7 +202,8 @@ struct mail_rules wire_get_mail_rules(struct ipc_reader *r)
 void wire_put_mailbox_change(struct buf *b, const struct mailbox_change *c)
 {
         const struct mailbox *v = &c->value;
-        const bool bits[] = { c->name, c->principal, c->forwards, c->keep, c->suspension, v->principal, v->keep };
+        const bool bits[] = { c->name,       c->principal, c->forwards, c->keep,
+                              c->suspension, v->principal, v->keep,     c->senders };
         int64_t mask = 0;
         for (size_t i = 0; i < COUNT_OF(bits); i++)
                 mask |= (int64_t)bits[i] << i;
@@ -214,13 +215,16 @@ void wire_put_mailbox_change(struct buf *b, const struct mailbox_change *c)
         ipc_put_int(b, c->row);
         wire_put_texts(b, v->forwards, v->n_forwards);
         put_limits(b, &v->limits, c->limits);
+        if (c->senders) /* else it is the frame that it was before there were any, and stands for the same key of an import */
+                wire_put_texts(b, v->senders, v->n_senders);
 }
 
 struct mailbox_change wire_get_mailbox_change(struct ipc_reader *r, struct arena *a)
 {
         struct mailbox_change c = { .row = 0 };
         struct mailbox *v = &c.value;
-        bool *const bits[] = { &c.name, &c.principal, &c.forwards, &c.keep, &c.suspension, &v->principal, &v->keep };
+        bool *const bits[] = { &c.name,       &c.principal,  &c.forwards, &c.keep,
+                               &c.suspension, &v->principal, &v->keep,    &c.senders };
         v->address = ipc_text(r);
         v->subscriber = ipc_text(r);
         v->name = ipc_text(r);
@@ -231,6 +235,8 @@ struct mailbox_change wire_get_mailbox_change(struct ipc_reader *r, struct arena
         c.row = ipc_int(r);
         v->forwards = wire_get_texts(r, a, &v->n_forwards);
         get_limits(r, &v->limits, c.limits);
+        if (c.senders)
+                v->senders = wire_get_texts(r, a, &v->n_senders);
         return c;
 }
 
