@@ -24,6 +24,7 @@ static const struct command commands[] = {
           cmd_lease },
         { "exemption", "add|list|remove …", "who is let out, until when, and why", cmd_exemption },
         { "quarantine", "add|list|release …", "who is restricted, and why", cmd_quarantine },
+        { "ban", "add|list|remove …", "who outside is shut out for guessing passwords", cmd_ban },
         { "sightings", "[add] …", "who tried port 25", cmd_sightings },
         { "suspects", "", "whose machine is infected, with the evidence", cmd_suspects },
         { "impact", "WAVE", "whom a coming wave touches: the people to tell first", cmd_impact },

@@ -132,11 +132,12 @@ def test_every_key_of_json_is_documented(porteiro, namespace):
     porteiro.run("subscriber", "told", "10442", "--by", "letter")
     porteiro.run("exemption", "add", "10442", "--until", "2099-01-01", "--owner", "noc", "--reason", "test")
     porteiro.run("quarantine", "add", "10442", "--level", "mail", "--for", "1h", "--reason", "test")
+    porteiro.run("ban", "add", "203.0.113.9", "--reason", "test")
     porteiro.run("sightings", "add", "198.51.100.7", "--source", "trap", "--count", "5")
     porteiro.run("sightings", "add", "198.51.100.9", "--source", "trap")
     text = (ROOT / "docs" / "json.md").read_text()
     for words in (["check"], ["explain", "198.51.100.7"], ["generations"], ["subscriber", "show", "10442"],
-                  ["subscriber", "list"], ["lease", "list"], ["exemption", "list"], ["quarantine", "list"], ["sightings"],
+                  ["subscriber", "list"], ["lease", "list"], ["exemption", "list"], ["quarantine", "list"], ["ban", "list"], ["sightings"],
                   ["suspects"], ["impact", "all"], ["forget", "--dry-run"], ["counters"], ["audit"]):
         answer = porteiro.json(*words)
         assert answer["version"] == 1, words

@@ -37,6 +37,7 @@ int cmd_domain(int argc, char **argv);
 int cmd_lease(int argc, char **argv);
 int cmd_exemption(int argc, char **argv);
 int cmd_quarantine(int argc, char **argv);
+int cmd_ban(int argc, char **argv);
 int cmd_sightings(int argc, char **argv);
 int cmd_suspects(int argc, char **argv);
 int cmd_impact(int argc, char **argv);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "cli/cli.h"
 #include "ledger/ledger.h"
+#include "policy/ban.h"
 #include "policy/decide.h"
 
 #include <errno.h>
@@ -79,6 +80,29 @@ static void look_servers(struct answer *a, const struct addr *addr)
                                      SLICE_ARGS(a->policy->servers[i].name));
                                 decide(a, "open");
                         }
+}
+
+static void look_bans(struct answer *a, const struct addr *addr)
+{
+        struct ban *all;
+        size_t n = 0;
+        char prefix[PREFIX_TEXT_MAX], until[TIME_TEXT_MAX];
+        if (!a->ledger || ledger_bans_over(a->ledger, a->arena, addr, a->at, &all, &n) != 0)
+                return;
+        for (size_t i = 0; i < n; i++) {
+                struct ban_answer spared = ban_look(a->policy, &all[i].prefix);
+                autobuf words = { 0 };
+                buf_init(&words, 1024);
+                if (spared.objection != BAN_NO_OBJECTION) {
+                        buf_adds(&words, ", not enforced: it ");
+                        ban_objection_print(&spared, &words);
+                }
+                step(a, "ban", spared.place, "number %lld of %s, until %s: %.*s (by %.*s)%s", (long long)all[i].id,
+                     prefix_print(&all[i].prefix, prefix), time_print(all[i].until, until), SLICE_ARGS(all[i].reason),
+                     SLICE_ARGS(all[i].by_rule ? S("rule") : all[i].author), words.n ? buf_cstr(&words) : "");
+                if (spared.objection == BAN_NO_OBJECTION)
+                        decide(a, "banned: mail ports of own servers dropped");
+        }
 }
 
 static void look_quarantine(struct answer *a, const struct person *p)
@@ -222,6 +246,7 @@ static void explain_one(struct answer *a, const struct addr *addr, const struct 
                      lease->port_low, lease->port_high);
                 p = NULL;
         }
+        look_bans(a, addr);
         look_servers(a, addr);
         if (p)
                 look_quarantine(a, p);

@@ -48,17 +48,29 @@ struct news {
         bool generation, prefixes;
 };
 
-static void sort_news(const struct change *changes, size_t n, struct news *news)
+/* Whom a change is about; empty: nobody in the sets. */
+static struct slice member_of(const struct change *c, struct arena *a)
+{
+        struct prefix banned;
+        if (slice_eq(c->kind, S("subscriber")))
+                return c->key;
+        if (slice_eq(c->kind, S("ban")) && prefix_parse(c->key, &banned) == PREFIX_OK)
+                return ban_member(&banned, a);
+        return S("");
+}
+
+static void sort_news(const struct change *changes, size_t n, struct arena *a, struct news *news)
 {
         automap seen = { 0 };
         for (size_t i = 0; i < n; i++) {
                 const struct change *c = &changes[i];
                 news->generation |= slice_eq(c->kind, S("generation"));
                 news->prefixes |= slice_eq(c->kind, S("prefix-exemption"));
-                if (!slice_eq(c->kind, S("subscriber")) || map_put(&seen, c->key, (void *)c))
+                struct slice id = member_of(c, a);
+                if (!id.n || map_put(&seen, id, (void *)c))
                         continue;
                 news->ids = xgrow(news->ids, &news->cap, news->n + 1, sizeof *news->ids);
-                news->ids[news->n++] = c->key;
+                news->ids[news->n++] = id;
         }
 }
 
@@ -78,7 +90,7 @@ static int follow_news(struct duty *d, int64_t now, struct buf *why)
                 return failed;
         }
         int64_t last = n ? changes[n - 1].n : d->gate.last_change;
-        sort_news(changes, n, &news);
+        sort_news(changes, n, a, &news);
         if (news.n)
                 failed = gate_changed(&d->gate, now, news.ids, news.n, why);
         if (!failed && news.prefixes)

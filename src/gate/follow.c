@@ -188,7 +188,8 @@ static int change_slot(struct gate *g, struct gate_slot *s, int64_t now, const s
                         buf_addf(why, "the ledger could not be read: %s", ledger_error(g->ledger));
         if (!failed && d.n)
                 failed = fits(s, &d) ? push(g, s, &d, why) : -EDOM;
-        g->last_good_old |= d.n > 0;
+        for (size_t i = 0; i < d.n; i++) /* bans are not in it */
+                g->last_good_old |= d.v[i].kind != KIND_BAN;
         free(d.v);
         return failed;
 }

@@ -47,9 +47,16 @@ void nft_set_name(enum kind kind, const struct prefix *p, char letter, struct bu
         buf_addf(out, "%s%c_%u_%c", kind_name(kind), prefix_is_v4(p) ? '4' : '6', prefix_shown_len(p), letter);
 }
 
+const struct plan_lengths *nft_lengths_for(const struct plan *p, enum kind kind)
+{
+        static const struct plan_lengths of_bans = { .v = { { 128, 120 }, { 128, 64, 56, 48 } }, .n = { 2, 4 } };
+        return kind == KIND_BAN ? &of_bans : &p->lengths;
+}
+
 bool nft_has_set(const struct plan *p, enum kind kind, const struct prefix *prefix)
 {
-        return plan_lengths_has(&p->lengths, prefix) && (kind < KIND_OWN_OPEN || p->own[kind - KIND_OWN_OPEN]);
+        return plan_lengths_has(nft_lengths_for(p, kind), prefix) &&
+               (kind < KIND_OWN_OPEN || p->own[kind - KIND_OWN_OPEN]);
 }
 
 void nft_marker(const struct nft_slot *slot, struct buf *out)

@@ -238,7 +238,7 @@ static void collect(void *arg, const struct prefix *p)
 /* A deletion that names no element empties the set. */
 static void empty_sets(struct netlink *n, struct element_message *m, const struct nft_slot *slot, enum kind kind)
 {
-        const struct plan_lengths *l = &slot->plan->lengths;
+        const struct plan_lengths *l = nft_lengths_for(slot->plan, kind);
         for (int f = 0; f < FAMILIES; f++)
                 for (size_t i = 0; i < l->n[f]; i++) {
                         struct delta any = { .kind = kind, .prefix.len = l->v[f][i] };

@@ -106,10 +106,14 @@ static void write_side(struct writer *w, const struct nft_side *side)
                 write_person(w, side, &all[i]);
         snprintf(of_six, sizeof of_six, "%s_six", name);
         nft_chain(w, of_six);
+        if (side == &nft_going)
+                nft_each_ban_jump(w, FAMILY6);
         find_person(w, side, FAMILY6);
         nft_end(w);
         nft_chain(w, name);
         nft_rule(w, "meta nfproto ipv6 goto %s_%c", of_six, w->letter);
+        if (side == &nft_going)
+                nft_each_ban_jump(w, FAMILY4);
         find_person(w, side, FAMILY4);
         nft_end(w);
 }
@@ -149,6 +153,40 @@ static void write_answers(struct writer *w)
         nft_end(w);
 }
 
+/* A banned source is kept from our own servers and from this box; what it has to do with others is none of our business. */
+static void write_banned(struct writer *w)
+{
+        nft_chain(w, "banned_drop");
+        nft_rule(w, "counter name \"packets_banned_drop\"");
+        nft_rule(w, SYN " counter name \"attempts_banned_drop\"");
+        nft_rule(w, "drop");
+        nft_end(w);
+        nft_chain(w, "banned");
+        for (int f = 0; f < FAMILIES; f++)
+                if (plan_has_servers(w->plan, f))
+                        nft_rule(w, "%s @servers%c_%c goto banned_drop_%c", nft_coming.field[f], family_digit(f),
+                                 w->letter, w->letter);
+        nft_rule(w, "fib daddr type local goto banned_drop_%c", w->letter);
+        nft_end(w);
+}
+
+/* Submission by ports of the operator's own choice. */
+static void write_other_ports(struct writer *w)
+{
+        const struct policy_edge *e = &w->plan->policy->edge;
+        for (size_t i = 0; i < e->n_ports; i++)
+                if (e->ports[i] != 25 && e->ports[i] != 465 && e->ports[i] != 587)
+                        nft_rule(w, "tcp dport %u jump bans_%c", e->ports[i], w->letter);
+}
+
+static void write_bans(struct writer *w)
+{
+        nft_chain(w, "bans");
+        for (int f = 0; f < FAMILIES; f++)
+                nft_each_ban_jump(w, f);
+        nft_end(w);
+}
+
 /* What is most on a router leaves first: TCP after three comparisons of ports, none of them a look-up in a set. */
 static void write_entry(struct writer *w)
 {
@@ -158,6 +196,7 @@ static void write_entry(struct writer *w)
         nft_chain(w, "entry");
         if (w->captive)
                 nft_rule(w, "jump captive_%c", w->letter);
+        write_other_ports(w);
         nft_rule(w, "tcp sport 25 goto answers_%c", w->letter);
         nft_rule(w, "tcp dport 25 goto port25_%c", w->letter);
         nft_rule(w, "tcp dport != " SUBMISSION " accept");
@@ -175,6 +214,7 @@ static void write_submit(struct writer *w)
 {
         nft_chain(w, "submit");
         nft_rule(w, "tcp dport != { 465, 587 } accept");
+        nft_rule(w, "jump bans_%c", w->letter);
         nft_each_length_goto(w, &nft_going, KIND_SUBMISSION, "quarantine_submission");
         nft_end(w);
 }
@@ -206,6 +246,8 @@ static void write_chains(struct writer *w)
 {
         nft_write_outcomes(w);
         nft_write_servers(w);
+        write_banned(w);
+        write_bans(w);
         write_side(w, &nft_going);
         write_side(w, &nft_coming);
         nft_write_tunnels(w);

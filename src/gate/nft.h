@@ -8,6 +8,7 @@
  *     door (filter, prerouting, -150) ─► entry_a ─► port25_a ─► person4_32_a ─► class_home_block_a ─► refuse_a
  *                                          │           └─► rest4_a ─► wide4_a ────────┘
  *                                          ├─► submit_a (465, 587), answers_a (from port 25) ─► back25_a
+ *                                          │   port25_a and submit_a look for bans first ─► banned_a
  *                                          └─► udp_a, six_a (tunnels), captive_a (while it has members)
  *
  * Owns:    nothing; writes into the caller's buf.
@@ -61,5 +62,7 @@ bool nft_marker_parse(struct slice name, int64_t *generation, uint64_t *hash, ch
 void nft_seed_crowd(const struct policy *policy, struct crowd *crowd);
 /* "mail4_32_a" */
 void nft_set_name(enum kind kind, const struct prefix *p, char letter, struct buf *out);
+/* The lengths of a kind's exact sets: bans have theirs, whatever the plan. */
+const struct plan_lengths *nft_lengths_for(const struct plan *p, enum kind kind);
 /* Whether the plan has an exact set for it. */
 bool nft_has_set(const struct plan *p, enum kind kind, const struct prefix *prefix);

@@ -214,7 +214,7 @@ static void people_set(struct writer *w, enum kind kind, int family, unsigned le
 
 static void people_sets(struct writer *w, enum kind kind)
 {
-        const struct plan_lengths *l = &w->plan->lengths;
+        const struct plan_lengths *l = nft_lengths_for(w->plan, kind);
         for (int f = 0; f < FAMILIES; f++) {
                 for (size_t i = 0; i < l->n[f]; i++)
                         people_set(w, kind, f, l->v[f][i]);
@@ -261,6 +261,7 @@ static void counters(struct writer *w)
         pair(w, S("tunnel"), "block");
         counter(w, "packets", S("asymmetric"), "block");
         counter(w, "packets", S("flood"), "drop");
+        pair(w, S("banned"), "drop");
 }
 
 static void meters(struct writer *w)

@@ -75,3 +75,14 @@ void nft_each_length_goto(struct writer *w, const struct nft_side *side, enum ki
         for (size_t i = 0; i < n; i++)
                 nft_rule(w, "%s goto %s_%c", nft_in_set(w, side, kind_name(kind), &all[i], text), target, w->letter);
 }
+
+void nft_each_ban_jump(struct writer *w, int family)
+{
+        const struct plan_lengths *all = nft_lengths_for(w->plan, KIND_BAN);
+        char text[256];
+        for (size_t i = 0; i < all->n[family]; i++) {
+                struct nft_length l = { .family = family, .len = all->v[family][i] };
+                snprintf(l.text, sizeof l.text, "%u", family_len(family, l.len));
+                nft_rule(w, "%s jump banned_%c", nft_in_set(w, &nft_going, kind_name(KIND_BAN), &l, text), w->letter);
+        }
+}

@@ -60,6 +60,8 @@ size_t nft_lengths_of(const struct plan *p, struct nft_length out[FAMILIES * (GA
 /* "ip saddr & … @mail4_32_a" */
 const char *nft_in_set(struct writer *w, const struct nft_side *side, const char *kind, const struct nft_length *l,
                        char out[256]);
+/* In every length of bans of the family: found, jump to the chain that asks where to. */
+void nft_each_ban_jump(struct writer *w, int family);
 /* In every length: found in the kind's set, go to the chain. */
 void nft_each_length_goto(struct writer *w, const struct nft_side *side, enum kind kind, const char *target);
 

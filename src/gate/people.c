@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "gate/people.h"
+#include "policy/ban.h"
 
 static const char *const kind_names[] = {
 #define KIND_NAME(id, name) name,
@@ -77,6 +78,29 @@ size_t person_entries(const struct policy *policy, const struct person *person, 
         return n;
 }
 
+/* --- bans ---------------------------------------------------------------------------------------------------------------- */
+
+#define BAN_MARK S("ban\n") /* no subscriber's id has a line end in it */
+
+struct slice ban_member(const struct prefix *p, struct arena *a)
+{
+        char text[PREFIX_TEXT_MAX + 8];
+        memcpy(text, BAN_MARK.p, BAN_MARK.n);
+        prefix_print(p, text + BAN_MARK.n);
+        return arena_dup(a, slice_of(text));
+}
+
+bool ban_member_parse(struct slice id, struct prefix *ret)
+{
+        return slice_starts(id, BAN_MARK) && prefix_parse(slice_from(id, BAN_MARK.n), ret) == PREFIX_OK;
+}
+
+bool ban_entry(const struct policy *policy, const struct ban *ban, struct entry *ret)
+{
+        *ret = (struct entry){ ban->prefix, bit(KIND_BAN) };
+        return ban_allowed(policy, &ban->prefix);
+}
+
 /* --- the crowd ------------------------------------------------------------------------------------------------------------ */
 
 struct member {
@@ -104,6 +128,12 @@ void crowd_done(struct crowd *c)
         map_done(&c->members);
         map_done(&c->claims);
         *c = (struct crowd){ 0 };
+}
+
+/* Not bans alone. */
+static bool has_people(const struct claim *c)
+{
+        return c->all > c->holders[KIND_BAN];
 }
 
 static struct slice key_of(const struct prefix *p)
@@ -237,13 +267,13 @@ uint64_t crowd_short_hash(const struct crowd *c, const struct plan_lengths *leng
         struct map_entry *e;
         for (size_t i = 0; (e = map_next(&c->claims, &i));) {
                 const struct claim *claim = e->value;
-                if (plan_lengths_has(lengths, &claim->prefix))
+                if (plan_lengths_has(lengths, &claim->prefix) || !has_people(claim))
                         continue;
                 char bytes[sizeof claim->prefix + 1];
                 memcpy(bytes, &claim->prefix, sizeof claim->prefix);
                 for (int k = 0; k < KIND_COUNT; k++) {
                         bytes[sizeof claim->prefix] = (char)k;
-                        if (claim->holders[k])
+                        if (claim->holders[k] && k != KIND_BAN)
                                 sum += hash_with_key(key, (struct slice){ bytes, sizeof bytes });
                 }
         }
@@ -254,7 +284,8 @@ void crowd_shape(const struct crowd *c, struct plan_lengths *lengths, unsigned *
 {
         struct map_entry *e;
         for (size_t i = 0; (e = map_next(&c->claims, &i));)
-                plan_lengths_add(lengths, &((struct claim *)e->value)->prefix);
+                if (has_people(e->value))
+                        plan_lengths_add(lengths, &((struct claim *)e->value)->prefix);
         for (int s = 0; s < STRATEGY_COUNT; s++)
                 if (c->counts[FAMILY4][KIND_OWN_OPEN + s] + c->counts[FAMILY6][KIND_OWN_OPEN + s])
                         *own |= 1u << s;

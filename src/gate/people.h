@@ -19,6 +19,7 @@
         X(SUBMISSION, "submission")                                                                                    \
         X(CAPTIVE, "captive")                                                                                          \
         X(EXEMPT, "exempt")                                                                                            \
+        X(BAN, "ban") /* no people of ours: outsiders, in sets of lengths of their own */                              \
         X(OWN_OPEN, "own_open")                                                                                        \
         X(OWN_OBSERVE, "own_observe")                                                                                  \
         X(OWN_SHIFT, "own_shift")                                                                                      \
@@ -40,6 +41,12 @@ struct entry {
  * *shared counts leases left out because others hold ports of the same address (a CGNAT outside this gate). */
 size_t person_entries(const struct policy *policy, const struct person *person, int64_t at, struct entry *entries,
                       size_t *shared);
+
+/* Bans are members of the crowd, too, under an id that is no subscriber's: of a prefix, and back. */
+struct slice ban_member(const struct prefix *p, struct arena *a);
+bool ban_member_parse(struct slice id, struct prefix *ret);
+/* What a ban means under this policy: an entry, or (false) nothing, where the policy spares the address. */
+bool ban_entry(const struct policy *policy, const struct ban *ban, struct entry *ret);
 
 struct delta {
         enum kind kind;
@@ -70,5 +77,5 @@ void crowd_due(const struct crowd *c, int64_t now, void (*call)(void *arg, struc
 void crowd_elements(const struct crowd *c, enum kind kind, void (*call)(void *arg, const struct prefix *p), void *arg);
 /* A number for all elements that have no exact set among these lengths; 0 where there are none. */
 uint64_t crowd_short_hash(const struct crowd *c, const struct plan_lengths *lengths);
-/* The lengths and own strategies in use, for the plan. */
+/* The lengths and own strategies that people use, for the plan. */
 void crowd_shape(const struct crowd *c, struct plan_lengths *lengths, unsigned *own);

@@ -24,10 +24,33 @@ static void admit(struct gate_slot *s, const struct person *person, int64_t now,
         crowd_set(&s->crowd, person->id, entries, n, next < policy_next ? next : policy_next, deltas);
 }
 
+static void admit_ban(struct gate_slot *s, const struct ban *ban, struct slice id, struct deltas *deltas)
+{
+        struct entry entry;
+        bool allowed = ban_entry(s->policy, ban, &entry);
+        crowd_set(&s->crowd, id, &entry, allowed, ban->until, deltas);
+}
+
+static int refresh_ban(struct gate_slot *s, struct ledger *l, struct slice id, const struct prefix *prefix, int64_t now,
+                       struct deltas *deltas)
+{
+        autoarena *a = arena_new(PERSON_ARENA);
+        struct ban ban;
+        int failed = ledger_ban_of(l, a, prefix, now, &ban);
+        if (failed == -ENOENT)
+                crowd_set(&s->crowd, id, NULL, 0, TIME_NEVER, deltas);
+        else if (!failed)
+                admit_ban(s, &ban, id, deltas);
+        return failed == -ENOENT ? 0 : failed;
+}
+
 int gate_slot_refresh(struct gate_slot *s, struct ledger *l, struct slice id, int64_t now, struct deltas *deltas)
 {
         autoarena *a = arena_new(PERSON_ARENA);
         struct person person = { 0 };
+        struct prefix banned;
+        if (ban_member_parse(id, &banned))
+                return refresh_ban(s, l, id, &banned, now, deltas);
         int failed = ledger_person(l, a, id, now, &person);
         if (!failed) {
                 person.id = id;
@@ -66,6 +89,19 @@ static int admit_promised(struct gate_slot *s, struct ledger *l, int64_t now, st
         return failed;
 }
 
+static int fill_bans(struct gate_slot *s, struct ledger *l, int64_t now, struct deltas *unused)
+{
+        autoarena *a = arena_new(PEOPLE_ARENA);
+        struct ban *bans = NULL;
+        size_t n = 0;
+        int failed = ledger_bans(l, a, now, true, &bans, &n);
+        for (size_t i = 0; i < n && !failed; i++) {
+                admit_ban(s, &bans[i], ban_member(&bans[i].prefix, a), unused);
+                unused->n = 0;
+        }
+        return failed;
+}
+
 static int fill_crowd(struct gate_slot *s, struct ledger *l, int64_t now)
 {
         autoarena *a = arena_new(PEOPLE_ARENA);
@@ -85,6 +121,8 @@ static int fill_crowd(struct gate_slot *s, struct ledger *l, int64_t now)
                 }
         if (!failed)
                 failed = admit_promised(s, l, now, &unused);
+        if (!failed)
+                failed = fill_bans(s, l, now, &unused);
         free(unused.v);
         return failed;
 }

@@ -198,6 +198,33 @@ uint64_t window_sum(const struct window_table *t, const struct window *w, int64_
         return e ? sum(e, &at) : 0;
 }
 
+/* The slot that leaves first, of those still counted: the end of its time, and what it takes along. */
+static int64_t next_leaving(struct entry *e, const struct instant *at, int64_t after, uint64_t *taken)
+{
+        int64_t first = TIME_NEVER;
+        for (size_t i = 0; i < WINDOW_SLOTS; i++) {
+                uint64_t slot = atomic_load_explicit(&e->slots[i], memory_order_relaxed);
+                int64_t leaves = (second_of(slot) + (int64_t)at->width * WINDOW_SLOTS) * SECOND;
+                if (count_of(slot) == 0 || leaves <= after || leaves > first)
+                        continue;
+                *taken = count_of(slot) + (leaves == first ? *taken : 0);
+                first = leaves;
+        }
+        return first;
+}
+
+int64_t window_room(const struct window_table *t, const struct window *w, int64_t now, uint64_t most)
+{
+        uint64_t key = key_of(t, w), taken = 0;
+        struct entry *e = find(set_of(t, key), key);
+        struct instant at = instant_of(w, now);
+        uint64_t left = e ? sum(e, &at) : 0;
+        int64_t when = now;
+        while (left > most && (when = next_leaving(e, &at, when, &taken)) != TIME_NEVER)
+                left -= taken < left ? taken : left;
+        return when;
+}
+
 void window_forget(struct window_table *t, const struct window *w)
 {
         uint64_t key = key_of(t, w);

@@ -14,6 +14,8 @@
 #include "base/slice.h"
 
 enum { WINDOW_SLOTS = 7, WINDOW_WAYS = 8 };
+/* Where the kinds of each user of a shared table begin; 0 to 15 are anybody's who has a table for himself. */
+enum { WINDOW_KINDS_GUESS = 16, WINDOW_KINDS_QUOTA = 32 };
 #define WINDOW_PERIOD_LEAST (6 * INT64_C(1000000))
 
 struct window_table;
@@ -33,5 +35,7 @@ struct window_table *window_join(void *memory, size_t bytes);
 /* Counts `n` at `now` (µs since 1970) and returns the sum of the window, this one included. n 0 only asks. */
 uint64_t window_add(struct window_table *t, const struct window *w, int64_t now, uint32_t n);
 uint64_t window_sum(const struct window_table *t, const struct window *w, int64_t now);
+/* The first instant, `now` or later, at which the sum is at most `most` if nothing more is counted. */
+int64_t window_room(const struct window_table *t, const struct window *w, int64_t now, uint64_t most);
 void window_forget(struct window_table *t, const struct window *w);
 uint64_t window_evicted(const struct window_table *t);

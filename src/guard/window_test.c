@@ -113,6 +113,24 @@ static void counts_do_not_wrap(void **state)
         assert_int_equal(window_add(t, &ana, NOON, UINT32_MAX), UINT32_MAX);
 }
 
+static void says_when_there_is_room(void **state)
+{
+        (void)state;
+        struct window_table *t = make(100);
+        struct window ana = hourly("ana");
+        const int64_t ten = 10 * MINUTE, began = NOON - NOON % ten;
+        assert_int_equal(window_room(t, &ana, NOON, 0), NOON);
+        window_add(t, &ana, began, 4);
+        window_add(t, &ana, began + ten, 6);
+        assert_int_equal(window_room(t, &ana, began + ten, 10), began + ten);
+        assert_int_equal(window_room(t, &ana, began + ten, 9), began + 7 * ten);
+        assert_int_equal(window_room(t, &ana, began + ten, 6), began + 7 * ten);
+        assert_int_equal(window_room(t, &ana, began + ten, 5), began + 8 * ten);
+        assert_int_equal(window_sum(t, &ana, began + 7 * ten - 1), 10);
+        assert_int_equal(window_sum(t, &ana, began + 7 * ten), 6);
+        assert_int_equal(window_sum(t, &ana, began + 8 * ten), 0);
+}
+
 static void processes_count_together(void **state)
 {
         (void)state;
@@ -151,6 +169,7 @@ int main(void)
                 cmocka_unit_test(the_one_not_seen_for_longest_gives_way),
                 cmocka_unit_test(a_clock_set_back_does_not_lock_for_ever),
                 cmocka_unit_test(counts_do_not_wrap),
+                cmocka_unit_test(says_when_there_is_room),
                 cmocka_unit_test(processes_count_together),
                 cmocka_unit_test(only_its_own_memory_is_joined),
         };

@@ -559,6 +559,31 @@ int client_quarantine_release(struct client *c, int64_t id, struct slice why)
         return call(c);
 }
 
+int client_ban_add(struct client *c, const struct ban *b, int64_t *ret_id, int64_t *ret_until)
+{
+        struct buf *out = begin(c, VERB_ban_add);
+        wire_put_prefix(out, &b->prefix);
+        ipc_put_int(out, b->until);
+        ipc_put_text(out, b->reason);
+        ipc_put_text(out, b->evidence);
+        ipc_put_int(out, b->by_rule);
+        int status = call_number(c, ret_id);
+        int64_t until = status == 0 ? ipc_int(&c->results) : 0;
+        if (ret_until)
+                *ret_until = until;
+        return status;
+}
+
+int client_ban_release(struct client *c, int64_t id, const struct prefix *prefix, struct slice why)
+{
+        static const struct prefix none;
+        struct buf *b = begin(c, VERB_ban_release);
+        ipc_put_int(b, id);
+        wire_put_prefix(b, prefix ? prefix : &none);
+        ipc_put_text(b, why);
+        return call(c);
+}
+
 int client_sightings_add(struct client *c, const struct sighting *all, size_t n, int64_t lost, int64_t lost_at)
 {
         buf_clear(&c->request);

@@ -149,6 +149,11 @@ int client_quarantine_add(struct client *c, const struct quarantine *q,
                           int64_t *ret_id); /* answers no: never-cut without approval, promise… */
 int client_quarantine_release(struct client *c, int64_t id, struct slice why);
 
+/* start, author and id are the keeper's. Where the prefix is banned already that ban goes on, until the later end of the two. */
+int client_ban_add(struct client *c, const struct ban *b, int64_t *ret_id, int64_t *ret_until);
+/* id 0: the one of this prefix. */
+int client_ban_release(struct client *c, int64_t id, const struct prefix *prefix, struct slice why);
+
 int client_sightings_add(struct client *c, const struct sighting *all, size_t n, int64_t lost, int64_t lost_at);
 int client_suspicion_set(struct client *c, const struct suspicion *s);
 

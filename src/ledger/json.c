@@ -110,3 +110,23 @@ void quarantine_json(struct json *j, const char *key, const struct quarantine *q
         json_bool(j, "proposed", q->proposed);
         json_object_end(j);
 }
+
+void ban_json(struct json *j, const char *key, const struct ban *b)
+{
+        json_object(j, key);
+        json_int(j, "number", b->id);
+        prefix(j, "prefix", &b->prefix);
+        json_time(j, "start", b->start);
+        json_time(j, "until", b->until);
+        if (b->released)
+                json_time(j, "released", b->released);
+        else
+                json_null(j, "released");
+        text(j, "reason", b->reason);
+        text(j, "author", b->author);
+        text(j, "evidence", b->evidence);
+        text(j, "released_by", b->released_by);
+        text(j, "release_reason", b->release_reason);
+        json_bool(j, "by_rule", b->by_rule);
+        json_object_end(j);
+}

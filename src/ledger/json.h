@@ -19,3 +19,4 @@ void alias_json(struct json *j, const char *key, const struct alias *v);
 void domain_json(struct json *j, const char *key, const struct domain *d);
 void exemption_json(struct json *j, const char *key, const struct exemption *e);
 void quarantine_json(struct json *j, const char *key, const struct quarantine *q);
+void ban_json(struct json *j, const char *key, const struct ban *b);

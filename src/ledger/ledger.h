@@ -189,6 +189,23 @@ struct quarantine {
 int ledger_quarantines(struct ledger *l, struct arena *a, struct slice subscriber, int64_t at, bool only_now,
                        struct quarantine **ret, size_t *n);
 
+/* Against an outside address or prefix, of a length of policy/ban.h; whether a policy allows it is asked of that policy, not here. */
+struct ban {
+        int64_t id, start, until; /* [start, until) */
+        int64_t released;         /* 0: not released */
+        struct prefix prefix;
+        struct slice reason, author, evidence, released_by, release_reason;
+        bool by_rule;
+};
+enum { BANS_MOST = 100000 }; /* in force at a time */
+/* Newest first. only_now: in force at `at`; there is one a prefix at most. */
+int ledger_bans(struct ledger *l, struct arena *a, int64_t at, bool only_now, struct ban **ret, size_t *n);
+/* The one of this very prefix that is in force at `at`; -ENOENT. */
+int ledger_ban_of(struct ledger *l, struct arena *a, const struct prefix *prefix, int64_t at, struct ban *ret);
+/* All in force at `at` that cover the address, longest prefix first. */
+int ledger_bans_over(struct ledger *l, struct arena *a, const struct addr *addr, int64_t at, struct ban **ret,
+                     size_t *n);
+
 struct told {
         int64_t at;
         struct slice subscriber, by, note, author;
@@ -251,7 +268,7 @@ int ledger_forgettable(struct ledger *l, const struct forget_before *before, str
 /* --- changes and audit ----------------------------------------------------------------------------------------------------- */
 
 /* kind: generation, subscriber (key: id; also after changes of his lines, leases, quarantines, exemptions), prefix-exemption, sighting (key:
- * the address), address (key: the prefix of a lease nobody has the line of), suspicion, mailbox, alias, domain (ledger/mail.h). */
+ * the address), address (key: the prefix of a lease nobody has the line of), ban (key: its prefix), suspicion, mailbox, alias, domain (ledger/mail.h). */
 struct change {
         int64_t n;
         struct slice kind, key;

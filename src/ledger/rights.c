@@ -13,6 +13,7 @@ static const struct {
         { "porteiro-sight", { VERB_sightings_add } },
         { "porteiro-auth", { VERB_password_rehash, VERB_app_password_used } },
         { "porteiro-lease", { VERB_leases_put } },
+        { "porteiro-edge", { VERB_sightings_add, VERB_ban_add, VERB_listen } },
 };
 
 void rights_init(struct rights *r)

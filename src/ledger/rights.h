@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { RIGHTS_USERS = 5 };
+enum { RIGHTS_USERS = 6 };
 
 struct rights {
         struct {

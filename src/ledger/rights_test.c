@@ -7,9 +7,10 @@
 
 #include <cmocka.h>
 
-/* As if the users of the duties were there: gate 101, judge 102, sight 103, auth 104, lease 105. */
-static const struct rights rights = { .users = {
-                                          { true, 101 }, { true, 102 }, { true, 103 }, { true, 104 }, { true, 105 } } };
+/* As if the users of the duties were there: gate 101, judge 102, sight 103, auth 104, lease 105, edge 106. */
+static const struct rights rights = {
+        .users = { { true, 101 }, { true, 102 }, { true, 103 }, { true, 104 }, { true, 105 }, { true, 106 } }
+};
 
 static const struct {
         uid_t uid;
@@ -44,6 +45,14 @@ static const struct {
         { 105, VERB_lease_add, false },
         { 105, VERB_listen, false },
         { 105, VERB_subscriber_import, false },
+        { 106, VERB_sightings_add, true },
+        { 106, VERB_ban_add, true },
+        { 106, VERB_listen, true },
+        { 106, VERB_ban_release, false },
+        { 106, VERB_quarantine_add, false },
+        { 106, VERB_password_rehash, false },
+        { 105, VERB_ban_add, false },
+        { 1000, VERB_ban_release, true },
         { 0, VERB_generation_add, true },
         { 1000, VERB_quarantine_release, true },
         { 103, 9999, false },

@@ -33,6 +33,8 @@
         X(31, exemption_remove)                                                                                        \
         X(32, quarantine_add)                                                                                          \
         X(33, quarantine_release)                                                                                      \
+        X(34, ban_add)                                                                                                 \
+        X(35, ban_release)                                                                                             \
         X(50, mailbox_put)                                                                                             \
         X(51, mailbox_remove)                                                                                          \
         X(52, mailbox_import)                                                                                          \

@@ -451,6 +451,18 @@ static void build_never_cut(struct builder *b)
         qsort(p->never_cut, n, sizeof *p->never_cut, by_bytes);
 }
 
+static void build_never_ban(struct builder *b)
+{
+        struct policy *p = b->p;
+        struct policy_never_ban *to = p->never_bans = alloc(b, b->draft->never_ban.n, sizeof *to);
+        for (EACH(never_ban, n, &b->draft->never_ban)) {
+                to->place = n->head.place;
+                to->prefixes = prefixes_of(b, &n->prefix, &to->n_prefixes);
+                to++;
+        }
+        p->n_never_bans = b->draft->never_ban.n;
+}
+
 static void build_rules(struct builder *b)
 {
         const struct draft_tunnels *t = b->draft->tunnels.v;
@@ -611,6 +623,7 @@ void policy_build(const struct draft *draft, struct diags *d, struct policy *p)
         build_waves(&b);
         build_exemptions(&b);
         build_never_cut(&b);
+        build_never_ban(&b);
         build_rules(&b);
         build_mail(&b);
         build_gate(&b);

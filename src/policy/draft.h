@@ -158,6 +158,11 @@ struct draft_never_cut {
         struct words subscriber;
 };
 
+struct draft_never_ban {
+        struct head head;
+        struct prefixes prefix;
+};
+
 struct draft_tunnels {
         struct head head;
         struct number teredo, six_to_four, six_in_four;
@@ -221,8 +226,8 @@ struct blocks {
 
 struct draft {
         struct arena *arena;
-        struct blocks network, server, class, pool, cgnat, feed, wave, exempt, never_cut, tunnels, suspicion, keep,
-            quarantine, mail, gate, edge, legacy;
+        struct blocks network, server, class, pool, cgnat, feed, wave, exempt, never_cut, never_ban, tunnels, suspicion,
+            keep, quarantine, mail, gate, edge, legacy;
         bool unknown_blocks; /* what seems missing may be misspelt */
 };
 

@@ -117,6 +117,13 @@ static const struct option never_cut_options[] = {
           .help = "Subscribers no rule may quarantine, and a person only with a second one." },
 };
 
+static const struct option never_ban_options[] = {
+        { "prefix", OPTION_PREFIXES, .required = true, AT(never_ban, prefix),
+          .help =
+              "Addresses that are never banned, whatever passwords come from them: own monitoring, partners, a webmail "
+              "elsewhere. Pools, own servers and the outside of a cgnat are spared without a word." },
+};
+
 static const struct option tunnels_options[] = {
         { "teredo", OPTION_CHOICE, .choices = tunnel_ways, .fallback = "open", AT(tunnels, teredo),
           .help = "Port 25 inside IPv6 over UDP (RFC 4380), on any UDP port." },
@@ -284,6 +291,7 @@ static const struct block blocks[] = {
         BLOCK("exempt", exempt, NAMING_FREE, false,
               "Subscribers or addresses that are let out, with owner, reason and end."),
         BLOCK("never-cut", never_cut, NAMING_NONE, false, "Hospitals, alarm lines: those who must stay connected."),
+        BLOCK("never-ban", never_ban, NAMING_NONE, false, "Who outside is never shut out for guessing passwords."),
         BLOCK("tunnels", tunnels, NAMING_NONE, true,
               "Whether port 25 inside tunnels is refused to customers whose port 25 is not open."),
         BLOCK("suspicion", suspicion, NAMING_NONE, true, "What sightings weigh, and how it fades."),

@@ -129,6 +129,13 @@ struct policy_exemption {
         int64_t until;
 };
 
+/* Who outside is never banned (policy/ban.h). */
+struct policy_never_ban {
+        struct place place;
+        struct prefix *prefixes;
+        size_t n_prefixes;
+};
+
 struct policy_tunnels {
         struct place place;
         bool teredo, six_to_four, six_in_four; /* true: block */
@@ -246,7 +253,9 @@ struct policy {
         struct policy_wave *waves;
         struct policy_exemption *exemptions;
         struct slice *never_cut; /* subscribers */
-        size_t n_servers, n_classes, n_pools, n_prefixes, n_cgnats, n_feeds, n_waves, n_exemptions, n_never_cut;
+        struct policy_never_ban *never_bans;
+        size_t n_servers, n_classes, n_pools, n_prefixes, n_cgnats, n_feeds, n_waves, n_exemptions, n_never_cut,
+            n_never_bans;
         struct policy_tunnels tunnels;
         struct policy_suspicion suspicion;
         struct policy_keep keep;
