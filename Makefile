@@ -13,6 +13,7 @@ PYTHON  ?= /usr/bin/python3
 FUZZ_SECONDS ?= 30
 
 LIBRARIES := libevent_core libmnl sqlite3 jansson libseccomp libcap-ng libmd libcrypt pwquality libssl libcrypto
+EDGE_LIBRARIES := libevent_core libssl libcrypto
 PACKAGES  := gcc make pkg-config libevent-dev libmnl-dev libsqlite3-dev libjansson-dev \
              libseccomp-dev libcap-ng-dev libmd-dev libcrypt-dev libpwquality-dev libssl-dev libcmocka-dev freeradius-utils nftables \
              iptables iproute2 util-linux tzdata python3 \
@@ -61,10 +62,14 @@ export PORTEIRO_DATA
 .PHONY: all demo test unit bench asan fuzz fuzzers lint install man deps clean
 .SECONDARY:
 
-all: $(BUILD)/porteiro
+all: $(BUILD)/porteiro $(BUILD)/porteiro-edge
 
 $(BUILD)/porteiro: $(BUILD)/obj/main.o $(BUILD)/libporteiro.a
 	$(call SAY,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+
+# The hostile side: nothing but what reads no file and asks no database (tests/test_edge.py looks).
+$(BUILD)/porteiro-edge: $(BUILD)/obj/edge_main.o $(BUILD)/libporteiro.a
+	$(call SAY,LINK)$(CC) $(LDFLAGS) -o $@ $^ $(shell pkg-config --libs $(EDGE_LIBRARIES)) -lm
 
 $(BUILD)/libporteiro.a: $(OBJECTS)
 	@rm -f $@

@@ -23,9 +23,9 @@ struct account {
         int64_t mailbox;
         struct slice address, subscriber;
         bool suspended;
-        struct slice weak;            /* why the password is easy to guess; empty where it is not */
+        struct slice weak; /* why the password is easy to guess; empty where it is not */
         int64_t messages_hour, messages_day, recipients_hour, recipients_day; /* or LIMIT_NONE */
-        struct slice *senders;        /* in their one form; "@domain" stands for all of it */
+        struct slice *senders;                                                /* his own first (auth/wire.h) */
         size_t n_senders;
 };
 struct account *account_copy(const struct account *a);

@@ -24,6 +24,9 @@ struct facts {
         struct watch *timer;
         struct row *rows;
         size_t n, cap, sent; /* sent: how many of the first rows are under way */
+        struct ban *bans;    /* each owns its reason and evidence */
+        size_t n_bans, cap_bans;
+        bool ban_sent; /* what is under way is the first of them */
         int64_t lost, lost_at, lost_sent;
         bool connected, busy, armed, away;
         struct facts_counts counts;
@@ -63,8 +66,26 @@ static void away(struct facts *f, const char *why)
         f->connected = f->busy = false;
         f->sent = 0;
         f->lost_sent = 0;
-        if (f->n || f->lost)
+        f->ban_sent = false;
+        if (!facts_quiet(f))
                 arm(f, AGAIN);
+}
+
+static void send_ban(struct facts *f)
+{
+        autobuf b;
+        buf_init(&b, 16 << 10);
+        frame_ban_add(&b, &f->bans[0]);
+        f->ban_sent = io_write(f->io, buf_slice(&b));
+        f->busy = f->ban_sent;
+        io_deadline(f->io, time_monotonic() + ANSWER_PATIENCE);
+}
+
+static void drop_ban(struct facts *f)
+{
+        free((char *)f->bans[0].reason.p);
+        free((char *)f->bans[0].evidence.p);
+        memmove(f->bans, f->bans + 1, --f->n_bans * sizeof *f->bans);
 }
 
 static void send_batch(struct facts *f)
@@ -72,8 +93,12 @@ static void send_batch(struct facts *f)
         autobuf b;
         struct sighting batch[FACTS_BATCH];
         buf_init(&b, IO_BACKLOG / 2);
-        if (f->busy || !f->connected || (f->n == 0 && f->lost == 0))
+        if (f->busy || !f->connected || facts_quiet(f))
                 return;
+        if (f->n_bans) {
+                send_ban(f);
+                return;
+        }
         size_t n = f->n < FACTS_BATCH ? f->n : FACTS_BATCH;
         do { /* as many as fit */
                 for (size_t i = 0; i < n; i++)
@@ -99,6 +124,15 @@ static void answered(struct facts *f, int status, struct slice reason)
         if (f->away)
                 log_event("keeper-back", "waiting=%zu", f->n);
         f->away = false;
+        f->busy = false;
+        io_deadline(f->io, 0);
+        if (f->ban_sent) {
+                if (status)
+                        log_event("ban-refused", "why=%s", log_text(&text, reason));
+                drop_ban(f);
+                f->ban_sent = false;
+                return;
+        }
         if (status) { /* it will never take these */
                 log_event("sightings-refused", "rows=%zu why=%s", f->sent, log_text(&text, reason));
                 f->counts.lost += f->sent;
@@ -108,8 +142,6 @@ static void answered(struct facts *f, int status, struct slice reason)
         drop(f, f->sent);
         f->lost -= f->lost_sent;
         f->sent = 0;
-        f->busy = false;
-        io_deadline(f->io, 0);
 }
 
 static size_t on_bytes(void *arg, struct slice all)
@@ -172,6 +204,9 @@ void facts_free(struct facts *f)
         if (!f)
                 return;
         drop(f, f->n);
+        while (f->n_bans)
+                drop_ban(f);
+        free(f->bans);
         free(f->rows);
         io_free(f->io);
         watch_free(f->timer);
@@ -201,9 +236,21 @@ void facts_add(struct facts *f, const struct sighting *row)
         arm(f, FACTS_PATIENCE);
 }
 
+void facts_ban(struct facts *f, const struct ban *ban)
+{
+        if (f->n_bans == FACTS_BANS_MOST)
+                return;
+        f->bans = xgrow(f->bans, &f->cap_bans, f->n_bans + 1, sizeof *f->bans);
+        struct ban *b = &f->bans[f->n_bans++];
+        *b = *ban;
+        b->reason = (struct slice){ slice_dup(ban->reason), ban->reason.n };
+        b->evidence = (struct slice){ slice_dup(ban->evidence), ban->evidence.n };
+        arm(f, 0);
+}
+
 bool facts_quiet(const struct facts *f)
 {
-        return f->n == 0 && f->lost == 0;
+        return f->n == 0 && f->lost == 0 && f->n_bans == 0;
 }
 
 struct facts_counts facts_counts(const struct facts *f)

@@ -561,12 +561,8 @@ int client_quarantine_release(struct client *c, int64_t id, struct slice why)
 
 int client_ban_add(struct client *c, const struct ban *b, int64_t *ret_id, int64_t *ret_until)
 {
-        struct buf *out = begin(c, VERB_ban_add);
-        wire_put_prefix(out, &b->prefix);
-        ipc_put_int(out, b->until);
-        ipc_put_text(out, b->reason);
-        ipc_put_text(out, b->evidence);
-        ipc_put_int(out, b->by_rule);
+        buf_clear(&c->request);
+        frame_ban_add(&c->request, b);
         int status = call_number(c, ret_id);
         int64_t until = status == 0 ? ipc_int(&c->results) : 0;
         if (ret_until)

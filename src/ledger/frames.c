@@ -17,6 +17,18 @@ void frame_sightings_add(struct buf *b, const struct sighting *all, size_t n, in
         ipc_end(b, start);
 }
 
+void frame_ban_add(struct buf *out, const struct ban *b)
+{
+        size_t start = out->n;
+        ipc_begin(out, VERB_ban_add);
+        wire_put_prefix(out, &b->prefix);
+        ipc_put_int(out, b->until);
+        ipc_put_text(out, b->reason);
+        ipc_put_text(out, b->evidence);
+        ipc_put_int(out, b->by_rule);
+        ipc_end(out, start);
+}
+
 int frame_answer(struct slice *in, int *status, struct slice *reason)
 {
         struct ipc_reader r;

@@ -14,6 +14,8 @@
 /* `lost`: events since `lost_at` of which nothing more is known. */
 void frame_sightings_add(struct buf *b, const struct sighting *all, size_t n, int64_t lost, int64_t lost_at);
 
+void frame_ban_add(struct buf *out, const struct ban *b);
+
 /* 1 and *status (0, 1 no, -errno) and *reason, a slice of `in`, where a whole answer stands at its head, which *in then has passed; 0 where
  * more is needed; -EBADMSG where it can never be one. */
 int frame_answer(struct slice *in, int *status, struct slice *reason);

@@ -1,0 +1,480 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "edge/carry.h"
+#include "base/log.h"
+#include "edge/sender.h"
+#include "guard/quota.h"
+#include "smtp/header.h"
+
+#include <stdio.h>
+#include <sys/random.h>
+
+enum { HEAD_MOST = SMTP_HEADER_MOST + 65536, ADDED_MOST = 2048, SIZE_ADDED = 1024 };
+
+struct letter {
+        struct relay *relay;
+        char *from;         /* in its one form; "" for the null sender */
+        struct slice *rcpt; /* those the MTA took, in their one form */
+        char *asked;        /* the one that is asked for */
+        size_t n_rcpt, cap_rcpt;
+        struct smtp_header header;
+        struct buf head;
+        struct smtp_reply refusal; /* decided while it streams; code 0: none. Constant texts */
+        const char *gone;          /* why the MTA went away between two commands */
+        int64_t began;
+        uint64_t size;
+        bool head_done, streams, ended, waits; /* waits: an answer to the machine is due */
+};
+
+/* ---- answers ---- */
+
+static void refuse(struct session *s, unsigned code, struct slice enhanced, const char *english, const char *portuguese)
+{
+        struct smtp_reply r = { code, enhanced,
+                                slice_of(s->worker->language == SMTP_PORTUGUESE ? portuguese : english) };
+        session_answer(s, &r);
+}
+
+static void log_letter(struct session *s, const char *event, const struct smtp_reply *r, const char *more)
+{
+        autobuf where, reply, login, from;
+        const struct letter *l = s->letter;
+        buf_init(&where, LOG_LINE_MOST);
+        buf_init(&reply, LOG_LINE_MOST);
+        buf_init(&login, LOG_LINE_MOST);
+        buf_init(&from, LOG_LINE_MOST);
+        log_event(event, "%s login=%s from=%s recipients=%zu size=%llu mta=%s ms=%lld code=%u reply=%s%s",
+                  session_where(s, &where), log_text(&login, s->account ? s->account->address : S("")),
+                  log_text(&from, slice_of(l->from)), l->n_rcpt, (unsigned long long)l->size,
+                  l->relay ? relay_mta(l->relay) : "", (long long)((time_monotonic() - l->began) / 1000),
+                  r ? r->code : 0, log_text(&reply, r ? r->text : S("")), more);
+}
+
+/* ---- the envelope ---- */
+
+bool carry_under_way(const struct session *s)
+{
+        return s->letter && (s->letter->streams || s->letter->ended);
+}
+
+void carry_drop(struct session *s)
+{
+        struct letter *l = s->letter;
+        if (!l)
+                return;
+        if (l->ended && l->waits) {
+                s->worker->n.unheard++;
+                log_letter(s, "message-unheard", NULL,
+                           " note=\"the customer went before the answer; the MTA may have it\"");
+        }
+        relay_free(take(l->relay));
+        for (size_t i = 0; i < l->n_rcpt; i++)
+                free((char *)l->rcpt[i].p);
+        free(l->rcpt);
+        free(l->asked);
+        free(l->from);
+        smtp_header_done(&l->header);
+        buf_done(&l->head);
+        free(take(s->letter));
+}
+
+static char *canonical(const struct smtp_path *p)
+{
+        autobuf b;
+        buf_init(&b, SMTP_ADDRESS_MOST + 8);
+        smtp_path_canonical(p, &b);
+        return buf_take(&b);
+}
+
+static void on_relay(void *arg, const struct relay_event *e);
+
+/* "IPV6:2001:db8::1", as Postfix wants it. */
+static void who_of(const struct session *s, char addr[ADDR_TEXT_MAX + 8], char port[8],
+                   struct slice who[SMTP_XCLIENT_COUNT])
+{
+        char text[ADDR_TEXT_MAX];
+        memset(who, 0, SMTP_XCLIENT_COUNT * sizeof *who);
+        snprintf(addr, ADDR_TEXT_MAX + 8, "%s%s", addr_is_v4(&s->peer) ? "" : "IPV6:", addr_print(&s->peer, text));
+        snprintf(port, 8, "%u", s->peer_port);
+        who[SMTP_XCLIENT_ADDR] = slice_of(addr);
+        who[SMTP_XCLIENT_PORT] = slice_of(port);
+        who[SMTP_XCLIENT_HELO] = slice_of(s->helo);
+        who[SMTP_XCLIENT_PROTO] = s->smtp.esmtp ? S("ESMTP") : S("SMTP");
+        if (s->account)
+                who[SMTP_XCLIENT_LOGIN] = s->account->address;
+}
+
+void carry_mail(struct session *s, const struct smtp_mail *m)
+{
+        char addr[ADDR_TEXT_MAX + 8], port[8];
+        struct slice who[SMTP_XCLIENT_COUNT];
+        struct smtp_mail mail = *m;
+        carry_drop(s);
+        if (s->account && s->account->suspended) {
+                refuse(s, 550, S("5.7.1"), "Sending is suspended for this mailbox; receiving is not",
+                       "O envio desta caixa postal esta suspenso; o recebimento nao");
+                return;
+        }
+        autofree char *from = m->from.null ? xstrdup("") : canonical(&m->from);
+        if (!m->from.null && !sender_allowed(s, slice_of(from))) {
+                s->worker->n.messages_refused++;
+                refuse(s, 553, S("5.7.1"), "This sender address does not belong to your login",
+                       "Este endereco de remetente nao pertence ao seu usuario");
+                return;
+        }
+        mail.auth = (struct slice){ NULL, 0 };
+        mail.size += mail.size ? SIZE_ADDED : 0;
+        struct letter *l = s->letter = xcalloc(1, sizeof *l);
+        l->from = take(from);
+        l->began = time_monotonic();
+        who_of(s, addr, port, who);
+        l->relay = relay_new(s->worker->hops, &mail, who, on_relay, s);
+        session_answer(s, NULL);
+}
+
+/* ---- how much ---- */
+
+static struct quota_who quota_who_of(const struct session *s)
+{
+        struct quota_who q = { .limits = { quota_limits_none, quota_limits_none, quota_limits_none } };
+        const struct account *a = s->account;
+        if (s->listener->role == EDGE_LEGACY) {
+                q.address = s->peer;
+                q.limits[QUOTA_ADDRESS].v[QUOTA_MESSAGES_DAY] =
+                    s->worker->policy->legacies[s->listener->legacy].messages_day;
+        }
+        if (!a)
+                return q;
+        q.login = a->address;
+        q.subscriber = a->subscriber;
+        int64_t *v = q.limits[QUOTA_LOGIN].v;
+        v[QUOTA_MESSAGES_HOUR] = a->messages_hour;
+        v[QUOTA_MESSAGES_DAY] = a->messages_day;
+        v[QUOTA_RECIPIENTS_HOUR] = a->recipients_hour;
+        v[QUOTA_RECIPIENTS_DAY] = a->recipients_day;
+        return q;
+}
+
+/* NULL: it fits; else why not, for the log. */
+static const char *over_limit(struct session *s, struct quota_answer *ret)
+{
+        struct letter *l = s->letter;
+        struct quota_who who = quota_who_of(s);
+        size_t n = l->n_rcpt + (l->asked != NULL);
+        l->rcpt = xgrow(l->rcpt, &l->cap_rcpt, n + 1, sizeof *l->rcpt);
+        if (l->asked)
+                l->rcpt[l->n_rcpt] = slice_of(l->asked);
+        *ret = quota_ask(s->worker->counts, &who, &(struct quota_message){ l->rcpt, n }, worker_now());
+        return ret->passes ? NULL : quota_limit_words(ret->limit);
+}
+
+static bool within_limits(struct session *s)
+{
+        struct quota_answer q;
+        autobuf where, login;
+        if (!s->worker->counts)
+                return true;
+        const char *words = over_limit(s, &q);
+        if (!words)
+                return true;
+        buf_init(&where, LOG_LINE_MOST);
+        buf_init(&login, LOG_LINE_MOST);
+        s->worker->n.over_limit++;
+        log_event("over-limit", "%s login=%s whose=%s limit=\"%s\" most=%lld used=%llu", session_where(s, &where),
+                  log_text(&login, s->account ? s->account->address : S("")), quota_identity_name(q.whose), words,
+                  (long long)q.most, (unsigned long long)q.used);
+        return false;
+}
+
+void carry_rcpt(struct session *s, const struct smtp_rcpt *r)
+{
+        struct letter *l = s->letter;
+        if (l->gone || !l->relay) {
+                session_answer_text(s, SMTP_TEXT_MTA_AWAY);
+                return;
+        }
+        free(l->asked);
+        l->asked = canonical(&r->to);
+        if (!within_limits(s)) {
+                free(take(l->asked));
+                refuse(s, 452, S("4.7.1"), "You reached your sending limit; try again later",
+                       "Voce atingiu seu limite de envio; tente mais tarde");
+                return;
+        }
+        l->waits = true;
+        relay_rcpt(l->relay, r);
+}
+
+static void count_invalid(struct session *s)
+{
+        struct quota_who who = quota_who_of(s);
+        if (s->worker->counts)
+                quota_invalid(s->worker->counts, &who, worker_now());
+}
+
+static void on_rcpt_answer(struct session *s, const struct smtp_reply *r)
+{
+        struct letter *l = s->letter;
+        l->waits = false;
+        if (r->code < 300) {
+                l->rcpt = xgrow(l->rcpt, &l->cap_rcpt, l->n_rcpt + 2, sizeof *l->rcpt);
+                l->rcpt[l->n_rcpt++] = slice_of(take(l->asked));
+                if (s->rcpts < UINT16_MAX)
+                        s->rcpts++;
+        } else {
+                free(take(l->asked));
+                if (r->code >= 500)
+                        count_invalid(s);
+        }
+        session_answer(s, r);
+}
+
+/* ---- the message ---- */
+
+void carry_data(struct session *s)
+{
+        struct letter *l = s->letter;
+        if (l->gone || !l->relay) {
+                session_answer_text(s, SMTP_TEXT_MTA_AWAY);
+                return;
+        }
+        l->waits = true;
+        relay_data(l->relay);
+}
+
+static void on_data_answer(struct session *s, const struct smtp_reply *r)
+{
+        struct letter *l = s->letter;
+        l->waits = false;
+        l->streams = r->code == 354;
+        smtp_header_done(&l->header);
+        smtp_header_init(&l->header);
+        buf_done(&l->head);
+        buf_init(&l->head, HEAD_MOST);
+        session_answer(s, l->streams ? NULL : r);
+}
+
+/* From here on its bytes go nowhere; the answer comes at its end. The MTA's connection is dropped without an end. */
+static void spoil(struct session *s, const struct smtp_reply *r)
+{
+        struct letter *l = s->letter;
+        l->refusal = *r;
+        relay_free(take(l->relay));
+}
+
+static void spoil_with(struct session *s, unsigned code, struct slice enhanced, const char *english,
+                       const char *portuguese)
+{
+        spoil(s, &(struct smtp_reply){ code, enhanced,
+                                       slice_of(s->worker->language == SMTP_PORTUGUESE ? portuguese : english) });
+}
+
+static void forward(struct session *s, struct slice bytes)
+{
+        if (bytes.n && s->letter->relay && !relay_bytes(s->letter->relay, bytes))
+                session_pause(s);
+}
+
+/* The author must be his: what the reader's program shows is this, not the envelope. */
+static bool author_allowed(struct session *s)
+{
+        struct smtp_mailboxes who;
+        enum smtp_author found = smtp_header_author(&s->letter->header, &who);
+        if (found == SMTP_AUTHOR_MISSING) {
+                spoil_with(s, 550, S("5.6.0"), "The message has no From", "A mensagem nao tem From");
+                return false;
+        }
+        if (found == SMTP_AUTHOR_UNCLEAR) {
+                spoil_with(s, 550, S("5.6.0"), "The From of this message can be read in two ways",
+                           "O From desta mensagem e ambiguo");
+                return false;
+        }
+        for (size_t i = 0; i < who.n; i++) {
+                autofree char *one = canonical(&who.path[i]);
+                if (!sender_allowed(s, slice_of(one))) {
+                        spoil_with(s, 550, S("5.7.1"), "The From address does not belong to your login",
+                                   "O endereco do From nao pertence ao seu usuario");
+                        return false;
+                }
+        }
+        return true;
+}
+
+/* Whose it was, for the abuse desk alone: a keyed hash of login, address and time would need a table; the reference finds the log line. */
+static void put_received(struct session *s, struct buf *out)
+{
+        char ref[SMTP_REF_TEXT_MAX];
+        smtp_put_received(out, &(struct smtp_trace){ .host = s->smtp.rules->host,
+                                                     .token = slice_of(session_ref(s, ref)),
+                                                     .id = s->smtp.id,
+                                                     .esmtp = s->smtp.esmtp,
+                                                     .tls = s->smtp.tls,
+                                                     .authenticated = s->smtp.authenticated,
+                                                     .utf8 = s->smtp.utf8,
+                                                     .now = worker_now(),
+                                                     .zone_minutes = s->worker->zone_minutes });
+}
+
+static void put_missing(struct session *s, struct buf *out)
+{
+        const struct smtp_header *h = &s->letter->header;
+        uint64_t chance;
+        if (getrandom(&chance, sizeof chance, 0) != (ssize_t)sizeof chance)
+                panic("no random numbers");
+        if (!h->count[SMTP_FIELD_DATE])
+                smtp_put_date(out, worker_now(), s->worker->zone_minutes);
+        if (!h->count[SMTP_FIELD_MESSAGE_ID])
+                smtp_put_message_id(out, worker_now(), chance, s->smtp.rules->host);
+}
+
+/* The head is whole: it goes, or the message does not. */
+static void head_done(struct session *s)
+{
+        struct letter *l = s->letter;
+        autobuf added;
+        l->head_done = true;
+        if (l->header.count[SMTP_FIELD_RECEIVED] > SMTP_HOPS_MOST) {
+                spoil_with(s, 554, S("5.4.6"), "Too many hops: this message goes in circles",
+                           "Saltos demais: esta mensagem esta em circulos");
+                return;
+        }
+        if (!author_allowed(s))
+                return;
+        buf_init(&added, ADDED_MOST);
+        put_received(s, &added);
+        forward(s, buf_slice(&added));
+        forward(s, buf_slice(&l->head));
+        buf_clear(&added);
+        put_missing(s, &added);
+        forward(s, buf_slice(&added));
+        buf_done(&l->head);
+        l->head = (struct buf){ .max = 0 };
+}
+
+void carry_bytes(struct session *s, struct slice bytes)
+{
+        struct letter *l = s->letter;
+        if (!l->relay || l->refusal.code)
+                return;
+        if (!l->head_done) {
+                struct slice rest = bytes;
+                enum smtp_header_found found = smtp_header_next(&l->header, &rest);
+                buf_add(&l->head, (struct slice){ bytes.p, bytes.n - rest.n });
+                if (found == SMTP_HEADER_TOO_BIG || l->head.full) {
+                        spoil_with(s, 552, S("5.3.4"), "The head of the message is too big",
+                                   "O cabecalho da mensagem e grande demais");
+                        return;
+                }
+                if (found != SMTP_HEADER_END)
+                        return;
+                head_done(s);
+                bytes = rest;
+        }
+        if (!l->refusal.code)
+                forward(s, bytes);
+}
+
+void carry_end(struct session *s, uint64_t size)
+{
+        struct letter *l = s->letter;
+        l->size = size;
+        if (!l->head_done && !l->refusal.code && l->relay) {
+                smtp_header_end(&l->header);
+                head_done(s);
+        }
+        l->streams = false;
+        if (l->refusal.code || !l->relay) {
+                struct smtp_reply r = l->refusal.code ? l->refusal : smtp_text(SMTP_TEXT_MTA_AWAY, s->worker->language);
+                s->worker->n.messages_refused++;
+                log_letter(s, "message-refused", &r, "");
+                carry_drop(s);
+                session_answer(s, &r);
+                return;
+        }
+        if (!within_limits(s)) { /* others of the same login were quicker */
+                carry_drop(s);
+                refuse(s, 452, S("4.7.1"), "You reached your sending limit; try again later",
+                       "Voce atingiu seu limite de envio; tente mais tarde");
+                return;
+        }
+        l->ended = l->waits = true;
+        relay_end(l->relay);
+}
+
+static void on_done(struct session *s, const struct smtp_reply *r)
+{
+        struct letter *l = s->letter;
+        struct worker *w = s->worker;
+        l->waits = l->ended = false;
+        if (r->code < 300) {
+                struct quota_who who = quota_who_of(s);
+                w->n.messages++;
+                if (w->counts)
+                        quota_charge(w->counts, &who, &(struct quota_message){ l->rcpt, l->n_rcpt }, worker_now());
+        } else {
+                w->n.messages_refused++;
+        }
+        log_letter(s, r->code < 300 ? "message-relayed" : "message-refused", r, "");
+        struct smtp_reply answer = *r;
+        /* what the reply points into is the connection's, and that is given back first */
+        autofree char *texts = xmalloc(r->enhanced.n + r->text.n + 1);
+        memcpy(texts, r->enhanced.p ? r->enhanced.p : "", r->enhanced.n);
+        memcpy(texts + r->enhanced.n, r->text.p ? r->text.p : "", r->text.n);
+        answer.enhanced = (struct slice){ texts, r->enhanced.n };
+        answer.text = (struct slice){ texts + r->enhanced.n, r->text.n };
+        carry_drop(s);
+        session_answer(s, &answer);
+}
+
+static void on_gone(struct session *s, const struct relay_event *e)
+{
+        struct letter *l = s->letter;
+        autobuf more, why;
+        buf_init(&more, LOG_LINE_MOST);
+        buf_init(&why, LOG_LINE_MOST);
+        buf_addf(&more, " why=%s", log_text(&why, slice_of(e->why)));
+        bool ended = l->ended, waits = l->waits;
+        l->waits = false;
+        if (e->unsure)
+                s->worker->n.messages_unsure++;
+        log_letter(s, e->unsure ? "message-unsure" : "message-not-relayed", &e->reply, buf_cstr(&more));
+        l->gone = "gone";
+        relay_free(take(l->relay));
+        l->ended = false;
+        if (!waits) {
+                l->refusal = l->streams ? smtp_text(SMTP_TEXT_MTA_AWAY, s->worker->language) : l->refusal;
+                session_resume(s);
+                return;
+        }
+        struct smtp_reply r = smtp_text(SMTP_TEXT_MTA_AWAY, s->worker->language);
+        if (!ended)
+                r.code = 421; /* RFC 5321 3.8: nothing can be done for him on this connection */
+        carry_drop(s);
+        session_answer(s, &r);
+}
+
+static void do_relay(struct session *s, void *arg)
+{
+        const struct relay_event *e = arg;
+        switch (e->on) {
+        case RELAY_ON_RCPT:
+                on_rcpt_answer(s, &e->reply);
+                break;
+        case RELAY_ON_DATA:
+                on_data_answer(s, &e->reply);
+                break;
+        case RELAY_ON_DONE:
+                on_done(s, &e->reply);
+                break;
+        case RELAY_ON_ROOM:
+                session_resume(s);
+                break;
+        case RELAY_ON_GONE:
+                on_gone(s, e);
+                break;
+        }
+}
+
+static void on_relay(void *arg, const struct relay_event *e)
+{
+        session_within(arg, do_relay, (void *)e);
+}

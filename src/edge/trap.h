@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* edge/trap.h - the trap: takes time and tells, and delivers nothing.
+ *
+ * A first half of the greeting, a pause in which who does not wait gives himself away, the second half; then every reply goes out one
+ * byte in DRIP_SLOTS seconds. Recipients are answered 451, so a real server that is caught by mistake keeps its mail. No message is
+ * taken. The fact is written as soon as the conversation has shown what it is, so that the judge need not wait for its end.
+ * Owns:    what is left to be dripped.
+ * Threads: one loop.
+ * Limits:  past policy edge { trap-connections } a conversation gets its replies at once and is closed after the first recipient.
+ *          While it is dripped to, a conversation costs its session, its struct io and the rest of one reply: 512 bytes. */
+#pragma once
+
+#include "edge/session.h"
+
+/* Out byte by byte, from the next tick on. */
+void trap_drip(struct session *s, struct buf *out);
+void trap_tick(struct worker *w); /* every DRIP_TICK */
+void trap_forget(struct session *s);
