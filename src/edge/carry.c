@@ -171,13 +171,11 @@ static bool within_limits(struct session *s)
 {
         struct quota_answer q;
         autobuf where, login;
-        if (!s->worker->counts)
-                return true;
-        const char *words = over_limit(s, &q);
-        if (!words)
-                return true;
         buf_init(&where, LOG_LINE_MOST);
         buf_init(&login, LOG_LINE_MOST);
+        const char *words = s->worker->counts ? over_limit(s, &q) : NULL;
+        if (!words)
+                return true;
         s->worker->n.over_limit++;
         log_event("over-limit", "%s login=%s whose=%s limit=\"%s\" most=%lld used=%llu", session_where(s, &where),
                   log_text(&login, s->account ? s->account->address : S("")), quota_identity_name(q.whose), words,
@@ -331,6 +329,7 @@ static void head_done(struct session *s)
 {
         struct letter *l = s->letter;
         autobuf added;
+        buf_init(&added, ADDED_MOST);
         l->head_done = true;
         if (l->header.count[SMTP_FIELD_RECEIVED] > SMTP_HOPS_MOST) {
                 spoil_with(s, 554, S("5.4.6"), "Too many hops: this message goes in circles",
@@ -339,7 +338,6 @@ static void head_done(struct session *s)
         }
         if (!author_allowed(s))
                 return;
-        buf_init(&added, ADDED_MOST);
         put_received(s, &added);
         forward(s, buf_slice(&added));
         forward(s, buf_slice(&l->head));

@@ -82,10 +82,10 @@ static void divert_begin(struct session *s)
 static void divert_over(struct session *s)
 {
         autobuf detail, where;
-        if (s->told || s->account)
-                return;
         buf_init(&detail, DETAIL_MOST);
         buf_init(&where, LOG_LINE_MOST);
+        if (s->told || s->account)
+                return;
         session_behaviour(s, &detail);
         session_fact(s, "divert", buf_slice(&detail));
         log_event("diverted", "%s %s", session_where(s, &where), buf_cstr(&detail));

@@ -89,10 +89,10 @@ void trap_tick(struct worker *w)
 static void tell(struct session *s)
 {
         autobuf detail, where;
-        if (s->told)
-                return;
         buf_init(&detail, DETAIL_MOST);
         buf_init(&where, LOG_LINE_MOST);
+        if (s->told)
+                return;
         session_behaviour(s, &detail);
         session_fact(s, "trap", buf_slice(&detail));
         log_event("trapped", "%s %s", session_where(s, &where), buf_cstr(&detail));

@@ -2,7 +2,7 @@
 /* edge/trap.h - the trap: takes time and tells, and delivers nothing.
  *
  * A first half of the greeting, a pause in which who does not wait gives himself away, the second half; then every reply goes out one
- * byte in DRIP_SLOTS seconds. Recipients are answered 451, so a real server that is caught by mistake keeps its mail. No message is
+ * byte in DRIP_SLOTS ticks. Recipients are answered 451, so a real server that is caught by mistake keeps its mail. No message is
  * taken. The fact is written as soon as the conversation has shown what it is, so that the judge need not wait for its end.
  * Owns:    what is left to be dripped.
  * Threads: one loop.

@@ -24,8 +24,8 @@
 #include "policy/policy.h"
 #include "smtp/server.h"
 
-enum { DRIP_SLOTS = 10 };
-#define DRIP_TICK SECOND /* so each conversation in the trap gets a byte in DRIP_SLOTS seconds */
+enum { DRIP_SLOTS = 20 };
+#define DRIP_TICK (SECOND / 2) /* so each conversation in the trap gets a byte in 10 seconds */
 #define WORKER_STOP (8 * SECOND)
 #define WORKER_DRAIN (10 * MINUTE)
 
@@ -34,8 +34,9 @@ struct session;
 #define WORKER_COUNTS(X)                                                                                               \
         X(accepted)                                                                                                    \
         X(refused_full)                                                                                                \
-        X(refused_each) X(trapped) X(trap_full) X(diverted) X(logins) X(login_failures) X(login_unavailable)           \
-            X(login_cached) X(messages) X(messages_refused) X(messages_unsure) X(unheard) X(over_limit) X(bans)
+        X(refused_each)                                                                                                \
+        X(trapped) X(trap_full) X(diverted) X(logins) X(login_failures) X(login_unavailable) X(login_cached)           \
+            X(messages) X(messages_refused) X(messages_unsure) X(unheard) X(over_limit) X(bans)
 struct worker_counts {
 #define COUNT_FIELD(name) uint64_t name;
         WORKER_COUNTS(COUNT_FIELD)

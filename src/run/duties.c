@@ -2,6 +2,7 @@
 #include "run/duties.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "edge/host.h"
 #include "gate/gate.h"
 #include "gate/sight.h"
 #include "identity/feed.h"
@@ -27,18 +28,25 @@ static const char *self_dir;
 
 /* --- locking in --- */
 
-/* `more`: folders that only this run knows of; they may be read. */
-static int lock_in_with(const char *const *more, size_t n, struct buf *why)
+static bool deadly(void)
+{
+        return slice_eq(slice_of(getenv(SANDBOX_VARIABLE)), S("kill"));
+}
+
+/* `more`: folders that only this run knows of, and may be read; a program (or NULL) that may be executed. */
+static int lock_in_more(const char *const *more, size_t n, const char *program, struct buf *why)
 {
         struct sandbox s = self->sandbox;
-        autofree struct sandbox_path *paths = xcalloc(s.n_paths + n, sizeof *paths);
+        autofree struct sandbox_path *paths = xcalloc(s.n_paths + n + 1, sizeof *paths);
         memcpy(paths, s.paths, s.n_paths * sizeof *paths);
         for (size_t i = 0; i < n; i++)
                 paths[s.n_paths + i] = (struct sandbox_path){ more[i], SANDBOX_READ };
+        if (program)
+                paths[s.n_paths + n] = (struct sandbox_path){ program, SANDBOX_READ | SANDBOX_EXECUTE };
         s.paths = paths;
-        s.n_paths += n;
+        s.n_paths += n + (program != NULL);
         int landlock = 0;
-        s.deadly = slice_eq(slice_of(getenv(SANDBOX_VARIABLE)), S("kill"));
+        s.deadly = deadly();
         int failed = sandbox_lock(&s, self_dir, &landlock, why);
         if (!failed)
                 log_event("locked-in", "landlock=%d uid=%u", landlock, (unsigned)geteuid());
@@ -46,26 +54,31 @@ static int lock_in_with(const char *const *more, size_t n, struct buf *why)
 }
 
 /* There is no way on without the lock. */
-static void lock_in_or_end_with(const char *const *more, size_t n)
+static void lock_in_or_end_more(const char *const *more, size_t n, const char *program)
 {
         autobuf why;
         buf_init(&why, 4096);
-        if (lock_in_with(more, n, &why) != 0) {
+        if (lock_in_more(more, n, program, &why) != 0) {
                 fprintf(stderr, "porteiro: %s: cannot lock itself in: %s\n", self->name, buf_cstr(&why));
                 exit(STATUS_SYSTEM);
         }
         notify("READY=1");
 }
 
+static void lock_in_or_end_with(const char *const *more, size_t n)
+{
+        lock_in_or_end_more(more, n, NULL);
+}
+
 static void lock_in_or_end(void)
 {
-        lock_in_or_end_with(NULL, 0);
+        lock_in_or_end_more(NULL, 0, NULL);
 }
 
 static int lock_in_keeper(void *arg, struct buf *why)
 {
         (void)arg;
-        return lock_in_with(NULL, 0, why);
+        return lock_in_more(NULL, 0, NULL, why);
 }
 
 /* --- the duties --- */
@@ -131,6 +144,41 @@ static int run_lease(const char *dir)
         return status;
 }
 
+static const struct policy *reigning_policy(void)
+{
+        return reign_policy(reign);
+}
+
+static struct slice reigning_text(void)
+{
+        return reign_text(reign);
+}
+
+static enum host_news edge_news(void)
+{
+        static const enum host_news news[] = {
+                [REIGN_SAME] = HOST_SAME, [REIGN_NEW] = HOST_NEW_POLICY, [REIGN_ELSE] = HOST_OTHER_SOCKETS
+        };
+        return news[reign_follow(reign, time_monotonic())];
+}
+
+static int run_edge(const char *dir)
+{
+        reign = reign_wait(dir, host_wants, say_waiting);
+        struct host_options o = { .dir = dir,
+                                  .deadly = deadly(),
+                                  .policy = reigning_policy,
+                                  .text = reigning_text,
+                                  .news = edge_news,
+                                  .lock_in = lock_in_or_end_more };
+        int failed = sight_key(dir, o.sketch_key);
+        if (failed)
+                fprintf(stderr, "porteiro: edge: sketch.key: %s\n", strerror(-failed));
+        int status = failed ? STATUS_SYSTEM : host_run(&o);
+        reign_free(reign);
+        return status;
+}
+
 /* Policies name a time zone; the audit names people; SQLite asks for chance. */
 #define EVERYBODY_READS                                                                                                \
         { "/usr/share/zoneinfo", SANDBOX_READ }, { "/etc/localtime", SANDBOX_READ }, { "/etc/passwd", SANDBOX_READ },  \
@@ -161,6 +209,16 @@ static const struct sandbox_path sight_paths[] = { EVERYBODY_READS };
 /* Its sockets, its secrets and the ledger, too; the folders of the files it follows are added. */
 static const struct sandbox_path lease_paths[] = { EVERYBODY_READS };
 
+/* The loader that starts a worker, its libraries, and what OpenSSL reads at its start. */
+static const struct sandbox_path edge_paths[] = { { "/lib64/ld-linux-x86-64.so.2", SANDBOX_READ | SANDBOX_EXECUTE },
+                                                  { "/lib/ld-linux-aarch64.so.1", SANDBOX_READ | SANDBOX_EXECUTE },
+                                                  { "/usr/lib", SANDBOX_READ },
+                                                  { "/lib", SANDBOX_READ },
+                                                  { "/lib64", SANDBOX_READ },
+                                                  { "/etc/ld.so.cache", SANDBOX_READ },
+                                                  { "/etc/ssl/openssl.cnf", SANDBOX_READ },
+                                                  EVERYBODY_READS };
+
 #define PATHS(table) .paths = table, .n_paths = COUNT_OF(table)
 
 const struct duty_row duties[] = {
@@ -177,6 +235,13 @@ const struct duty_row duties[] = {
           "porteiro-lease",
           { .first = CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_DAC_READ_SEARCH), PATHS(lease_paths) },
           run_lease },
+        { "edge",
+          "porteiro-edge",
+          { .keep = CAPABILITY(CAP_DAC_READ_SEARCH),
+            .first = CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_NET_BIND_SERVICE),
+            .calls = SANDBOX_CHILDREN | SANDBOX_SERVE | SANDBOX_NET | SANDBOX_CONFINE,
+            PATHS(edge_paths) },
+          run_edge },
 };
 const size_t n_duties = COUNT_OF(duties);
 

@@ -15,10 +15,11 @@ struct reign {
         int64_t change; /* the ledger's last one when we looked */
         int64_t asked;
         struct policy *policy;
+        char *text;
         struct buf wanted;
 };
 
-static int read_policy(struct ledger *l, struct policy **ret)
+static int read_policy(struct ledger *l, struct policy **ret, char **text)
 {
         autoarena *a = arena_new(ARENA);
         autodiags *d = diags_new();
@@ -27,6 +28,8 @@ static int read_policy(struct ledger *l, struct policy **ret)
         if (failed)
                 return failed;
         *ret = policy_parse(&(struct policy_input){ .name = S("generation"), .text = g.text }, d);
+        if (*ret)
+                *text = slice_dup(g.text);
         return *ret ? 0 : -EUCLEAN;
 }
 
@@ -36,7 +39,7 @@ static int look(struct reign *r, const char *dir)
         int failed = r->ledger ? 0 : ledger_open(dir, &r->ledger);
         if (!failed)
                 failed = ledger_last_change(r->ledger, &r->change);
-        return failed ? failed : read_policy(r->ledger, &r->policy);
+        return failed ? failed : read_policy(r->ledger, &r->policy, &r->text);
 }
 
 struct reign *reign_wait(const char *dir, void (*wants)(const struct policy *p, struct buf *out), void (*waiting)(void))
@@ -58,9 +61,15 @@ void reign_free(struct reign *r)
         if (!r)
                 return;
         policy_free(r->policy);
+        free(r->text);
         buf_done(&r->wanted);
         ledger_close(r->ledger);
         free(r);
+}
+
+struct slice reign_text(const struct reign *r)
+{
+        return slice_of(r->text);
 }
 
 const struct policy *reign_policy(const struct reign *r)
@@ -81,24 +90,31 @@ static bool generation_among(struct reign *r, int64_t after)
         return false;
 }
 
-static bool wants_the_same(struct reign *r)
+enum reign_news reign_follow(struct reign *r, int64_t now)
 {
-        autopolicy *now = NULL;
+        int64_t before = r->change;
+        autopolicy *policy = NULL;
+        autofree char *text = NULL;
         autobuf wanted;
         buf_init(&wanted, POLICY_TEXT_MOST * 2);
-        if (read_policy(r->ledger, &now) != 0)
-                return true;
-        r->wants(now, &wanted);
-        return slice_eq(buf_slice(&wanted), buf_slice(&r->wanted));
+        if (now - r->asked < REIGN_EVERY)
+                return REIGN_SAME;
+        r->asked = now;
+        if (ledger_last_change(r->ledger, &r->change) != 0 || r->change == before || !generation_among(r, before))
+                return REIGN_SAME;
+        if (read_policy(r->ledger, &policy, &text) != 0 || strcmp(text, r->text) == 0)
+                return REIGN_SAME;
+        r->wants(policy, &wanted);
+        if (!slice_eq(buf_slice(&wanted), buf_slice(&r->wanted)))
+                return REIGN_ELSE;
+        policy_free(r->policy);
+        free(r->text);
+        r->policy = take(policy);
+        r->text = take(text);
+        return REIGN_NEW;
 }
 
 bool reign_still(struct reign *r, int64_t now)
 {
-        int64_t before = r->change;
-        if (now - r->asked < REIGN_EVERY)
-                return true;
-        r->asked = now;
-        if (ledger_last_change(r->ledger, &r->change) != 0 || r->change == before || !generation_among(r, before))
-                return true;
-        return wants_the_same(r);
+        return reign_follow(r, now) != REIGN_ELSE;
 }

@@ -22,5 +22,10 @@ struct reign *reign_wait(const char *dir, void (*wants)(const struct policy *p, 
                          void (*waiting)(void));
 void reign_free(struct reign *r);
 const struct policy *reign_policy(const struct reign *r);
+struct slice reign_text(const struct reign *r); /* of that generation */
+
+enum reign_news { REIGN_SAME, REIGN_NEW, REIGN_ELSE };
+/* NEW: another generation rules, and reign_policy() is it now; ELSE: one that wants something else of this duty. */
+enum reign_news reign_follow(struct reign *r, int64_t now_monotonic);
 /* false: the generation in force wants something else now. Where the ledger cannot be read, nothing is known to have changed. */
 bool reign_still(struct reign *r, int64_t now_monotonic);
