@@ -227,3 +227,27 @@ def test_without_servers(lab, porteiro):
             ban(porteiro, lab.mx_org.on(family))
             shut(porteiro, lab.mx_org.on(family), NEAR[family])
             assert reaches(porteiro, lab.mx_org.on(family), lab.submission.on(family))
+
+
+EDGE = """edge { submission port 587, 465, 2587  listen 203.0.113.26, 2001:db8:b01a:70da::26
+       certificate smtps.example.net.br chain /etc/porteiro/chain.pem key /etc/porteiro/key.pem
+       next-hop relay 127.0.0.1:10025 }
+"""
+
+
+def test_the_ports_and_addresses_of_an_edge(lab, porteiro):
+    """Its listeners are ours, on whatever box they are, and on whatever port; no server block names them."""
+    porteiro = porteiro.at(lab.router)
+    porteiro.lab, porteiro.duties = lab, duties(porteiro)
+    porteiro.policy(NETWORK + customers(home1="block") + EDGE)
+    porteiro.run("apply")
+    assert "own server" in ban(porteiro, lab.submission.v4, status=1).stderr
+    addresses = [place.on(family) for place in (lab.submission, lab.mx) for family in ("v4", "v6")]
+    with Listener(lab.servers, 587, addresses=addresses), Listener(lab.servers, 2587, addresses=addresses):
+        for family in ("v4", "v6"):
+            guesser, other = sources(lab, family)
+            ban(porteiro, guesser)
+            shut(porteiro, guesser, lab.submission.on(family))
+            assert not reaches(porteiro, guesser, lab.submission.on(family), 2587)
+            assert reaches(porteiro, other, lab.submission.on(family), 2587)
+            assert reaches(porteiro, guesser, lab.mx.on(family), 2587)

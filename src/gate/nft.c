@@ -156,6 +156,8 @@ static void write_answers(struct writer *w)
 /* A banned source is kept from our own servers and from this box; what it has to do with others is none of our business. */
 static void write_banned(struct writer *w)
 {
+        const struct policy_edge *e = &w->plan->policy->edge;
+        char text[ADDR_TEXT_MAX];
         nft_chain(w, "banned_drop");
         nft_rule(w, "counter name \"packets_banned_drop\"");
         nft_rule(w, SYN " counter name \"attempts_banned_drop\"");
@@ -166,6 +168,9 @@ static void write_banned(struct writer *w)
                 if (plan_has_servers(w->plan, f))
                         nft_rule(w, "%s @servers%c_%c goto banned_drop_%c", nft_coming.field[f], family_digit(f),
                                  w->letter, w->letter);
+        for (size_t i = 0; i < e->n_listen; i++) /* the edge may be another box */
+                nft_rule(w, "%s %s goto banned_drop_%c", nft_coming.field[family_of(&e->listen[i])],
+                         addr_print(&e->listen[i].addr, text), w->letter);
         nft_rule(w, "fib daddr type local goto banned_drop_%c", w->letter);
         nft_end(w);
 }

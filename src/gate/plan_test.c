@@ -234,6 +234,37 @@ static void test_two_people_on_one_prefix_are_counted(void **state)
         crowd_done(&crowd);
 }
 
+static void test_bans_are_no_people(void **state)
+{
+        (void)state;
+        struct crowd crowd = { 0 };
+        struct deltas d = { 0 };
+        struct plan_lengths lengths = { 0 };
+        struct entry entry;
+        struct prefix back;
+        unsigned own = 0;
+        autoarena *a = arena_new(1 << 20);
+        autopolicy *policy = parse("class home { port25 block }\npool a { class home prefix 198.51.100.0/24 }\n");
+        static const char *const texts[] = { "203.0.113.0/24", "203.0.113.9", "2001:db8:bad::/48" };
+        for (size_t i = 0; i < COUNT_OF(texts); i++) {
+                struct ban ban = { .prefix = lease_of(texts[i]).prefix };
+                struct slice id = ban_member(&ban.prefix, a);
+                assert_true(ban_entry(policy, &ban, &entry));
+                assert_true(ban_member_parse(id, &back) && prefix_cmp(&back, &ban.prefix) == 0);
+                crowd_set(&crowd, id, &entry, 1, 100, &d);
+        }
+        assert_int_equal(d.n, 3);
+        crowd_shape(&crowd, &lengths, &own);
+        assert_int_equal(lengths.n[FAMILY4] + lengths.n[FAMILY6], 0);
+        assert_int_equal(crowd_short_hash(&crowd, &lengths), 0);
+        assert_int_equal(crowd_next_change(&crowd), 100);
+        struct ban own_pool = { .prefix = lease_of("198.51.100.7").prefix };
+        assert_false(ban_entry(policy, &own_pool, &entry));
+        assert_false(ban_member_parse(S("ban 203.0.113.9"), &back));
+        free(d.v);
+        crowd_done(&crowd);
+}
+
 static void test_what_stays_never_leaves_the_kernel(void **state)
 {
         (void)state;
@@ -265,6 +296,7 @@ int main(void)
                 cmocka_unit_test(test_a_shared_address_is_never_put_in_the_kernel),
                 cmocka_unit_test(test_a_lease_that_is_over_is_nobodys),
                 cmocka_unit_test(test_two_people_on_one_prefix_are_counted),
+                cmocka_unit_test(test_bans_are_no_people),
                 cmocka_unit_test(test_what_stays_never_leaves_the_kernel),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

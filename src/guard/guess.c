@@ -14,6 +14,7 @@ enum kind {
         PASSED,                     /* (network, login): right passwords */
         PASSED_HERE,                /* (prefix, login): seen */
         PASSED_LOGINS,              /* prefix: logins that passed */
+        BANNED,                     /* prefix: asked for */
 };
 
 const struct guess_rules guess_rules_default = {
@@ -199,6 +200,17 @@ static struct guess_result judge(const struct window_table *t, const struct gues
         return r;
 }
 
+/* Until the kernel drops him his other connections come by: one of them is enough to ask. */
+static struct guess_result ask_once(struct window_table *t, struct guess_result r, int64_t now)
+{
+        if (!r.ban)
+                return r;
+        struct name name = name_of(&r.prefix.addr, r.prefix.len, 0, S(""));
+        struct window asked = window_of(BANNED, MINUTE, &name);
+        r.ban = is_first(t, &asked, now);
+        return r;
+}
+
 /* A new wrong password, checked or not. */
 static void count(struct window_table *t, const struct guess_rules *rules, const struct guess_attempt *a,
                   struct pair *p, int64_t now)
@@ -218,10 +230,11 @@ struct guess_result guess_before(struct window_table *t, const struct guess_rule
 {
         struct pair p = look(t, rules, a, now);
         struct guess_result r = judge(t, rules, a, &p, now);
-        if (r.verdict != GUESS_REFUSE)
-                return r;
-        count(t, rules, a, &p, now);
-        return judge(t, rules, a, &p, now);
+        if (r.verdict == GUESS_REFUSE) {
+                count(t, rules, a, &p, now);
+                r = judge(t, rules, a, &p, now);
+        }
+        return ask_once(t, r, now);
 }
 
 struct guess_result guess_failed(struct window_table *t, const struct guess_rules *rules, const struct guess_attempt *a,
@@ -229,7 +242,7 @@ struct guess_result guess_failed(struct window_table *t, const struct guess_rule
 {
         struct pair p = look(t, rules, a, now);
         count(t, rules, a, &p, now);
-        return judge(t, rules, a, &p, now);
+        return ask_once(t, judge(t, rules, a, &p, now), now);
 }
 
 void guess_passed(struct window_table *t, const struct guess_rules *rules, const struct guess_attempt *a, int64_t now)

@@ -50,8 +50,9 @@ enum guess_verdict { GUESS_FREE, GUESS_DELAY, GUESS_REFUSE };
 
 struct guess_result {
         enum guess_verdict verdict;
-        int64_t delay;        /* with GUESS_DELAY: answer so much later */
-        bool ban;             /* this prefix ought to be banned for so long; ask policy/ban.h first */
+        int64_t delay; /* with GUESS_DELAY: answer so much later */
+        bool
+            ban; /* this prefix ought to be banned for so long; said once a minute, to one process. Ask policy/ban.h first */
         struct prefix prefix; /* /32 or /24; /128, /64, /56 or /48 */
         int64_t ban_for;
         char why[GUESS_WHY_MAX]; /* in words, where refused or banned */

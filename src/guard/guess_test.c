@@ -92,6 +92,10 @@ static void one_machine_at_one_login_is_banned(void **state)
         assert_prefix(&r, "203.0.113.9");
         assert_int_equal(r.ban_for, DAY);
         assert_string_equal(r.why, "20 guesses of passwords from 203.0.113.9 within a day");
+        /* said once a minute, for as long as he comes by */
+        assert_false(wrong("203.0.113.9", "bia@example.net", 1, T + 25 * SECOND).ban);
+        assert_int_equal(ask("203.0.113.9", "bia@example.net", T + 25 * SECOND), GUESS_REFUSE);
+        assert_true(wrong("203.0.113.9", "bia@example.net", 2, T + 25 * SECOND + 70 * SECOND).ban);
 }
 
 /* What is refused before the hash is paid for counts too: or the ban would never come. */

@@ -43,6 +43,8 @@ static void the_later_end_wins(void **state)
         assert_int_equal(ledger_last_change(t->reader, &change), 0);
         assert_yes(t, add(t, "203.0.113.0/24", now + 2 * HOUR, &id, &ends));
         assert_int_equal(ends, now + 3 * HOUR);
+        assert_yes(t, add(t, "203.0.113.0/24", now + 3 * HOUR + SECOND, &id, &ends)); /* another connection of his */
+        assert_int_equal(ends, now + 3 * HOUR);
         assert_int_equal(ledger_last_change(t->reader, &after), 0);
         assert_int_equal(after, change);
         assert_int_equal(in_force(t, now + 2 * HOUR, &all), 1);

@@ -67,6 +67,8 @@ static struct ban_answer look_lists(const struct policy *p, const struct prefix 
         for (size_t i = 0; i < p->n_servers; i++)
                 if (overlaps_any(prefix, p->servers[i].addresses, p->servers[i].n_addresses))
                         return (struct ban_answer){ BAN_SERVER, p->servers[i].name, p->servers[i].place };
+        if (overlaps_any(prefix, p->edge.listen, p->edge.n_listen))
+                return (struct ban_answer){ BAN_SERVER, p->edge.name, p->edge.place };
         for (size_t i = 0; i < p->n_cgnats; i++) {
                 const struct policy_cgnat *c = &p->cgnats[i];
                 if (overlaps_any(prefix, c->outside, c->n_outside) || overlaps_any(prefix, c->inside, c->n_inside))

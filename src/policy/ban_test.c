@@ -12,6 +12,8 @@ static const char policy_text[] = "network \"Lab\" { domain example.net.br timez
                                   "pool b { class home prefix 198.51.100.200/29 }\n"
                                   "cgnat n { from 2026-01-01 inside 100.64.0.0/16 outside 192.0.2.128/26\n"
                                   "  ports 1024-65535 block 512 }\n"
+                                  "edge { listen 203.0.113.26 certificate m.example.net.br chain /c key /k\n"
+                                  "  next-hop relay 127.0.0.1:10025 }\n"
                                   "never-ban { prefix 203.0.113.64/28, 2001:db8:fff::/48 }\n";
 
 static const struct {
@@ -52,8 +54,10 @@ static const struct {
         { "192.0.2.0/24", BAN_CGNAT, 6 },
         { "192.0.2.192", BAN_NO_OBJECTION, 0 },
         { "100.64.9.9", BAN_CGNAT, 6 },
-        { "203.0.113.70", BAN_SPARED, 8 },
-        { "2001:db8:fff:1::/64", BAN_SPARED, 8 },
+        { "203.0.113.26", BAN_SERVER, 8 },
+        { "203.0.113.27", BAN_NO_OBJECTION, 0 },
+        { "203.0.113.70", BAN_SPARED, 10 },
+        { "2001:db8:fff:1::/64", BAN_SPARED, 10 },
 };
 
 static void who_may_be_banned(void **state)
