@@ -39,8 +39,8 @@ struct io_events {
         size_t (*bytes)(void *arg, struct slice all); /* how many of them were taken */
         void (*ready)(void *arg);                     /* connected, or the TLS handshake is done; may be NULL */
         void (*drained)(void *arg);                   /* all output is written; may be NULL */
-        void (*late)(void *arg);                      /* the deadline passed: last words can be said; NULL: it ends */
         void (*ended)(void *arg, enum io_end why);    /* nothing will come or go any more: free it */
+        void (*late)(void *arg);                      /* the deadline passed: last words can be said; NULL: it ends */
 };
 
 /* An accepted, non-blocking socket. */

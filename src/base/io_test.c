@@ -60,7 +60,7 @@ static void has_ended(void *arg, enum io_end why)
                 loop_stop(p->loop, 0);
 }
 
-static const struct io_events events = { take_bytes, is_ready, is_drained, has_ended };
+static const struct io_events events = { take_bytes, is_ready, is_drained, has_ended, NULL };
 
 struct pair {
         struct loop *loop;
@@ -181,6 +181,30 @@ static void a_deadline_ends_it_also_when_bytes_keep_coming(void **state)
         loop_run(t->loop);
         assert_int_equal(t->b.ended, 1);
         assert_int_equal(t->b.why, IO_DEADLINE);
+}
+
+static void says_last_words(void *arg)
+{
+        struct peer *p = arg;
+        io_write(p->io, S("421 too late"));
+        io_finish(p->io, SECOND);
+}
+
+static void last_words_can_be_said_at_a_deadline(void **state)
+{
+        static const struct io_events with_words = { take_bytes, is_ready, is_drained, has_ended, says_last_words };
+        struct pair *t = *state;
+        int ends[2];
+        assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
+        io_free(t->b.io);
+        io_free(t->a.io);
+        t->b.io = io_new(t->loop, ends[0], &with_words, &t->b);
+        t->a.io = io_new(t->loop, ends[1], &events, &t->a);
+        io_deadline(t->b.io, time_monotonic() + 10000);
+        t->a.stop_at_end = true;
+        loop_run(t->loop);
+        assert_string_equal(buf_cstr(&t->a.got), "421 too late");
+        assert_int_equal(t->a.why, IO_CLOSED);
 }
 
 static void it_may_be_freed_in_its_own_callback(void **state)
@@ -347,6 +371,7 @@ int main(void)
                 A_TEST(who_takes_less_is_not_offered_more_until_he_asks),
                 A_TEST(a_peer_that_never_reads_fills_the_backlog_and_no_more),
                 A_TEST(a_deadline_ends_it_also_when_bytes_keep_coming),
+                A_TEST(last_words_can_be_said_at_a_deadline),
                 A_TEST(it_may_be_freed_in_its_own_callback),
                 A_TEST(the_last_words_arrive),
                 A_TEST(nobody_there_is_said),

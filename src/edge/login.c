@@ -80,9 +80,8 @@ static void ban(struct session *s, const struct guess_result *g)
                 return;
         w->n.bans++;
         log_event("ban", "%s prefix=%s why=\"%s\"", session_where(s, &where), prefix_print(&g->prefix, prefix), g->why);
-        int64_t wanted = w->policy->edge.ban_for > g->ban_for ? w->policy->edge.ban_for : g->ban_for;
         facts_ban(w->facts, &(struct ban){ .prefix = g->prefix,
-                                           .until = worker_now() + wanted,
+                                           .until = worker_now() + w->policy->edge.ban_for,
                                            .reason = S("password guessing"),
                                            .evidence = slice_of(g->why),
                                            .by_rule = true });
@@ -253,9 +252,19 @@ static void lower(char *s)
                 *s = (char)(*s >= 'A' && *s <= 'Z' ? *s + 32 : *s);
 }
 
+/* Many of our own customers may stand behind one address of a translation. */
+static bool outside_of_ours(const struct policy *p, const struct addr *a)
+{
+        for (size_t i = 0; i < p->n_cgnats; i++)
+                for (size_t k = 0; k < p->cgnats[i].n_outside; k++)
+                        if (prefix_has(&p->cgnats[i].outside[k], a))
+                                return true;
+        return false;
+}
+
 static bool own_pool(const struct worker *w, const struct addr *a)
 {
-        return policy_find_prefix(w->policy, a) || policy_find_inside(w->policy, a);
+        return policy_find_prefix(w->policy, a) || policy_find_inside(w->policy, a) || outside_of_ours(w->policy, a);
 }
 
 static void begin(struct session *s, const struct smtp_event *e, bool only_name)
