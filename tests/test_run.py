@@ -21,7 +21,7 @@ class home { port25 block }
 pool city { class home prefix 198.51.100.0/24, 2001:db8:100::/40 delegated 56 }
 gate { nflog-group %d }
 """
-DUTIES = ("keeper", "gate", "judge", "sight", "lease")
+DUTIES = ("keeper", "gate", "judge", "sight", "lease", "deliver")
 CAP_NET_ADMIN = 1 << 12
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: duties drop rights")
@@ -103,7 +103,7 @@ def own_users(tmp_path):
 
 def locked_duties(box, run):
     box.run("apply")
-    until("both locked in", lambda: {"sight", "lease"} <= {e["duty"] for e in events(run, "locked-in")})
+    until("all locked in", lambda: {"sight", "lease", "deliver"} <= {e["duty"] for e in events(run, "locked-in")})
     return {duty: status(pid_of(run, duty)) for duty in DUTIES}
 
 
@@ -213,7 +213,7 @@ def test_the_wait_doubles(box):
 
 def test_sight_follows_the_group_of_the_generation(box):
     run = start(box)
-    until("both wait", lambda: [e["for"] for e in events(run, "waiting")] == ['"a first generation"'] * 2)
+    until("all three wait", lambda: [e["for"] for e in events(run, "waiting")] == ['"a first generation"'] * 3)
     box.run("apply")
     until("bound", lambda: [e["group"] for e in events(run, "started") if e["duty"] == "sight"] == ["25"])
     box.policy(POLICY % 26)
@@ -261,7 +261,8 @@ def test_it_ends_all_in_reverse_order(box, number):
     run = start(box)
     box.run("apply")
     pids = [pid_of(run, duty) for duty in DUTIES]
-    until("all at work", lambda: {"sight", "lease"} <= {e["duty"] for e in events(run, "started")})
+    until("all at work", lambda: {"sight", "lease"} <= {e["duty"] for e in events(run, "started")}
+          and "deliver" in {e["duty"] for e in events(run, "locked-in")})
     os.kill(supervisor_of(run), number)
     assert run.wait(15) == 0
     assert not any(map(alive, pids))
