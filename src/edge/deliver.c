@@ -228,7 +228,7 @@ static void set_rules(struct deliver *d)
                 .rcpts_most = d->o->rcpts_most ? d->o->rcpts_most : DELIVER_RCPTS_MOST,
                 .commands_most = COMMANDS_MOST,
                 .errors_most = ERRORS_MOST,
-                .command_wait = COMMAND_WAIT,
+                .command_wait = d->o->command_wait ? d->o->command_wait : COMMAND_WAIT,
                 .data_wait = DATA_WAIT,
         };
 }

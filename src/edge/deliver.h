@@ -30,6 +30,7 @@ struct deliver_options {
         uint64_t size_most;                   /* 0: DELIVER_SIZE_MOST */
         unsigned rcpts_most;                  /* 0: DELIVER_RCPTS_MOST */
         unsigned connections_most;            /* 0: DELIVER_CONNECTIONS_MOST */
+        int64_t command_wait;                 /* µs a client may take for a command; 0: five minutes */
         void (*lock_in)(const char *maildir); /* called when all is open; may be NULL */
         bool (*still)(void);                  /* asked every second: false ends it, to be started anew; may be NULL */
         const struct maildir_hook *hook;      /* for tests */

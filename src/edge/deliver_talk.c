@@ -44,9 +44,12 @@ static enum refusal refusal_of(int failed)
         return failed == -ENOSPC || failed == -EDQUOT ? REFUSAL_NO_SPACE : REFUSAL_NOT_STORED;
 }
 
+/* REFUSAL_NONE: yes, in the usual words. */
 static void answer(struct conversation *c, enum refusal id, struct buf *out)
 {
-        struct smtp_reply r = id == REFUSAL_NONE ? (struct smtp_reply){ 0 } : reply_of(c, id);
+        struct smtp_reply r = { .code = 0 };
+        if (id != REFUSAL_NONE)
+                r = reply_of(c, id);
         smtp_server_answer(&c->server, time_monotonic(), id == REFUSAL_NONE ? NULL : &r, out);
 }
 

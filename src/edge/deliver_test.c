@@ -394,6 +394,19 @@ static void bounded(void **state)
         stop(d);
 }
 
+static void who_says_nothing_is_dismissed(void **state)
+{
+        struct a_duty *d = *state;
+        d->o.command_wait = SECOND / 10;
+        start(d);
+        int fd = greeted(d);
+        say(fd, "NOO"); /* bytes alone win no time */
+        assert_reply(fd, NULL, "421 4.4.2");
+        assert_reply(fd, NULL, "");
+        close(fd);
+        stop(d);
+}
+
 static void the_ledger_cannot_be_read(void **state)
 {
         struct a_duty *d = *state;
@@ -543,10 +556,16 @@ int main(int argc, char **argv)
                 served_dir = argv[2];
                 return deliver_run(&(struct deliver_options){ .dir = argv[2], .maildir = argv[3], .lock_in = lock_in });
         }
-        const struct CMUnitTest tests[] = { T(a_message_to_two), T(who_is_refused),
-                                            T(a_full_mailbox),   T(what_is_not_whole_leaves_nothing),
-                                            T(bounded),          T(the_ledger_cannot_be_read),
-                                            T(a_full_disk),      T(killed_at_each_call),
-                                            T(each_call_fails),  T(it_waits_until_the_policy_changes) };
+        const struct CMUnitTest tests[] = { T(a_message_to_two),
+                                            T(who_is_refused),
+                                            T(a_full_mailbox),
+                                            T(what_is_not_whole_leaves_nothing),
+                                            T(bounded),
+                                            T(who_says_nothing_is_dismissed),
+                                            T(the_ledger_cannot_be_read),
+                                            T(a_full_disk),
+                                            T(killed_at_each_call),
+                                            T(each_call_fails),
+                                            T(it_waits_until_the_policy_changes) };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

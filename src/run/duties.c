@@ -292,10 +292,7 @@ const struct duty_row duties[] = {
             .calls = SANDBOX_CHILDREN | SANDBOX_SERVE | SANDBOX_NET | SANDBOX_CONFINE,
             PATHS(edge_paths) },
           run_edge },
-        { "deliver",
-          "porteiro-deliver",
-          { .calls = SANDBOX_FILES | SANDBOX_SERVE, PATHS(deliver_paths) },
-          run_deliver },
+        { "deliver", DELIVER_USER, { .calls = SANDBOX_FILES | SANDBOX_SERVE, PATHS(deliver_paths) }, run_deliver },
 };
 const size_t n_duties = COUNT_OF(duties);
 
