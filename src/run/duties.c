@@ -209,6 +209,11 @@ static void wants_maildir(const struct policy *p, struct buf *out)
                          (long long)p->edge.size, (long long)p->edge.recipients);
 }
 
+static bool still_there(void)
+{
+        return reign_follow(reign, time_monotonic()) != REIGN_ELSE;
+}
+
 static int run_deliver(const char *dir)
 {
         reign = reign_wait(dir, wants_maildir, say_waiting);
@@ -221,7 +226,7 @@ static int run_deliver(const char *dir)
                                                             .size_most = (uint64_t)p->edge.size,
                                                             .rcpts_most = (unsigned)p->edge.recipients,
                                                             .lock_in = lock_in_writing,
-                                                            .still = still });
+                                                            .still = still_there });
         reign_free(reign);
         return status;
 }
