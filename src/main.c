@@ -13,7 +13,7 @@ static const struct command commands[] = {
         { "rollback", "", "return to the generation before", cmd_rollback },
         { "generations", "", "which policies were in force, and when", cmd_generations },
         { "run", "", "all duties, supervised", cmd_run },
-        { "duty", "keeper|gate|judge|sight|lease", "one duty alone", cmd_duty },
+        { "duty", "keeper|gate|judge|sight|lease|deliver", "one duty alone", cmd_duty },
         { "subscriber", "add|set|show|list|remove|suspend|resume|told|import|export …",
           "customers, their lines and fixed addresses", cmd_subscriber },
         { "mailbox", "add|set|show|list|remove|suspend|resume|import|export …", "logins and addresses of customers",

@@ -21,7 +21,7 @@ class home { port25 block }
 pool city { class home prefix 198.51.100.0/24, 2001:db8:100::/40 delegated 56 }
 gate { nflog-group %d }
 """
-DUTIES = ("keeper", "gate", "judge", "sight", "lease")
+DUTIES = ("keeper", "gate", "judge", "sight", "lease", "deliver")
 CAP_NET_ADMIN = 1 << 12
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: duties drop rights")
@@ -103,7 +103,7 @@ def own_users(tmp_path):
 
 def locked_duties(box, run):
     box.run("apply")
-    until("both locked in", lambda: {"sight", "lease"} <= {e["duty"] for e in events(run, "locked-in")})
+    until("all locked in", lambda: {"sight", "lease", "deliver"} <= {e["duty"] for e in events(run, "locked-in")})
     return {duty: status(pid_of(run, duty)) for duty in DUTIES}
 
 
@@ -118,7 +118,7 @@ def test_each_duty_is_locked_in(box):
     run = start(box)
     for duty, seen in locked_duties(box, run).items():
         check_rights(duty, seen)
-        assert seen["Name"] == f"porteiro-{duty}" and seen["Threads"] == "1"
+        assert seen["Name"] == f"porteiro-{duty}"[:15] and seen["Threads"] == "1"
     assert len(events(run, "no-own-users")) == 1 and not events(run, "no-own-user")
     assert not events(run, "duty-died")
 
@@ -127,6 +127,8 @@ def test_each_duty_becomes_its_own_user(reachable, tmp_path):
     box = reachable
     # what root made while no duty ran must not be in the way
     box.run("subscriber", "add", "1", "--address", "198.51.100.1")
+    with socket.socket(socket.AF_UNIX) as left:
+        left.bind(str(box.state / "deliver.sock"))
     with own_users(tmp_path) as prefix:
         box.prefix = prefix
         run = box.start("run")
@@ -142,7 +144,7 @@ def test_each_duty_becomes_its_own_user(reachable, tmp_path):
     folder = box.state.stat()
     assert (oct(folder.st_mode), folder.st_uid, folder.st_gid) == ("0o41771", 61901, 61900)
     owners = {path.name: path.stat().st_uid for path in box.state.iterdir()}
-    assert owners["ledger.db"] == 61901 and owners["last-good.nft"] == 61902 and owners["run.lock"] == 0
+    assert owners["deliver.sock"] == 61906 and owners["ledger.db"] == 61901 and owners["last-good.nft"] == 61902 and owners["run.lock"] == 0
     assert (box.state / "ledger.db").stat().st_mode & 0o7 == 0
     assert not events(run, "duty-died")
 
@@ -213,7 +215,7 @@ def test_the_wait_doubles(box):
 
 def test_sight_follows_the_group_of_the_generation(box):
     run = start(box)
-    until("both wait", lambda: [e["for"] for e in events(run, "waiting")] == ['"a first generation"'] * 2)
+    until("all three wait", lambda: [e["for"] for e in events(run, "waiting")] == ['"a first generation"'] * 3)
     box.run("apply")
     until("bound", lambda: [e["group"] for e in events(run, "started") if e["duty"] == "sight"] == ["25"])
     box.policy(POLICY % 26)
@@ -261,7 +263,8 @@ def test_it_ends_all_in_reverse_order(box, number):
     run = start(box)
     box.run("apply")
     pids = [pid_of(run, duty) for duty in DUTIES]
-    until("all at work", lambda: {"sight", "lease"} <= {e["duty"] for e in events(run, "started")})
+    until("all at work", lambda: {"sight", "lease"} <= {e["duty"] for e in events(run, "started")}
+          and "deliver" in {e["duty"] for e in events(run, "locked-in")})
     os.kill(supervisor_of(run), number)
     assert run.wait(15) == 0
     assert not any(map(alive, pids))

@@ -244,7 +244,7 @@ static void flush(struct io *io)
 
 bool io_write(struct io *io, struct slice s)
 {
-        if (io->state >= FINISHING || io->freed)
+        if (io->state >= FINISHING || io->freed || s.n == 0)
                 return true; /* its end is told, or on the way */
         if (s.n > IO_BACKLOG - io->n_out)
                 return false;

@@ -27,7 +27,7 @@ enum {
 /* Groups of system calls on top of what every process here needs: memory, time, reading files, AF_UNIX, an event loop.
  */
 enum {
-        SANDBOX_FILES = 1, /* make, rename, remove, sync, chmod */
+        SANDBOX_FILES = 1, /* make, link, rename, remove, sync, chmod */
         SANDBOX_SERVE = 2, /* bind, listen, accept */
         SANDBOX_NETLINK = 4,
         SANDBOX_CHILDREN =

@@ -43,10 +43,12 @@ static const int always[] = {
         CALL(rt_sigaction), CALL(rt_sigprocmask), CALL(rt_sigreturn), CALL(sigaltstack), CALL(exit), CALL(exit_group)
 };
 
-static const int files[] = { CALL(mkdir),     CALL(mkdirat),   CALL(rmdir),     CALL(unlink),         CALL(unlinkat),
-                             CALL(rename),    CALL(renameat),  CALL(renameat2), CALL(fsync),          CALL(fdatasync),
-                             CALL(fallocate), CALL(truncate),  CALL(chmod),     CALL(fchmod),         CALL(fchmodat),
-                             CALL(fchown),    CALL(utimensat), CALL(umask),     CALL(sync_file_range) };
+static const int files[] = {
+        CALL(mkdir),     CALL(mkdirat),   CALL(rmdir),     CALL(unlink),    CALL(unlinkat),
+        CALL(linkat),    CALL(rename),    CALL(renameat),  CALL(renameat2), CALL(fsync),
+        CALL(fdatasync), CALL(fallocate), CALL(truncate),  CALL(chmod),     CALL(fchmod),
+        CALL(fchmodat),  CALL(fchown),    CALL(utimensat), CALL(umask),     CALL(sync_file_range)
+};
 
 static const int serve[] = { CALL(bind), CALL(listen), CALL(accept), CALL(accept4) };
 

@@ -8,6 +8,7 @@
 
 #include "base/time.h"
 #include "ledger/client.h"
+#include "ledger/db.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -116,4 +117,17 @@ static inline int lease(struct a_ledger *t, const char *prefix, const char *user
                            .line = { S("user"), slice_of(user) },
                            .source = S("radius") };
         return client_lease_add(t->client, &l);
+}
+
+/* What no verb would do: an alias leads to this alone. */
+static inline int force_target(struct a_ledger *t, int64_t alias, const char *to)
+{
+        autoledger *l = NULL;
+        char path[128];
+        snprintf(path, sizeof path, "%s/ledger.db", t->dir);
+        int status = db_open(path, DB_WRITE, &l);
+        struct statement *s = db_prepare(l, "UPDATE target SET address = ? WHERE kind = 'alias' AND number = ?");
+        db_text(s, slice_of(to));
+        db_int(s, alias);
+        return status < 0 ? status : db_run(s);
 }

@@ -2,6 +2,7 @@
 #include "run/duties.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "edge/deliver.h"
 #include "edge/host.h"
 #include "gate/gate.h"
 #include "gate/sight.h"
@@ -33,18 +34,16 @@ static bool deadly(void)
         return slice_eq(slice_of(getenv(SANDBOX_VARIABLE)), S("kill"));
 }
 
-/* `more`: folders that only this run knows of, and may be read; a program (or NULL) that may be executed. */
-static int lock_in_more(const char *const *more, size_t n, const char *program, struct buf *why)
+/* `more`: what only this run knows of. */
+static int lock_in_paths(const struct sandbox_path *more, size_t n, struct buf *why)
 {
         struct sandbox s = self->sandbox;
         autofree struct sandbox_path *paths = xcalloc(s.n_paths + n + 1, sizeof *paths);
         memcpy(paths, s.paths, s.n_paths * sizeof *paths);
-        for (size_t i = 0; i < n; i++)
-                paths[s.n_paths + i] = (struct sandbox_path){ more[i], SANDBOX_READ };
-        if (program)
-                paths[s.n_paths + n] = (struct sandbox_path){ program, SANDBOX_READ | SANDBOX_EXECUTE };
+        if (n)
+                memcpy(paths + s.n_paths, more, n * sizeof *paths);
         s.paths = paths;
-        s.n_paths += n + (program != NULL);
+        s.n_paths += n;
         int landlock = 0;
         s.deadly = deadly();
         int failed = sandbox_lock(&s, self_dir, &landlock, why);
@@ -54,15 +53,31 @@ static int lock_in_more(const char *const *more, size_t n, const char *program, 
 }
 
 /* There is no way on without the lock. */
-static void lock_in_or_end_more(const char *const *more, size_t n, const char *program)
+static void lock_in_paths_or_end(const struct sandbox_path *more, size_t n)
 {
         autobuf why;
         buf_init(&why, 4096);
-        if (lock_in_more(more, n, program, &why) != 0) {
+        if (lock_in_paths(more, n, &why) != 0) {
                 fprintf(stderr, "porteiro: %s: cannot lock itself in: %s\n", self->name, buf_cstr(&why));
                 exit(STATUS_SYSTEM);
         }
         notify("READY=1");
+}
+
+/* `more`: folders that may be read; a program (or NULL) that may be executed. */
+static void lock_in_or_end_more(const char *const *more, size_t n, const char *program)
+{
+        autofree struct sandbox_path *paths = xcalloc(n + 1, sizeof *paths);
+        for (size_t i = 0; i < n; i++)
+                paths[i] = (struct sandbox_path){ more[i], SANDBOX_READ };
+        paths[n] = (struct sandbox_path){ program, SANDBOX_READ | SANDBOX_EXECUTE };
+        lock_in_paths_or_end(paths, n + (program != NULL));
+}
+
+/* NULL: there is no such folder. */
+static void lock_in_writing(const char *folder)
+{
+        lock_in_paths_or_end(&(struct sandbox_path){ folder, SANDBOX_READ | SANDBOX_WRITE }, folder != NULL);
 }
 
 static void lock_in_or_end_with(const char *const *more, size_t n)
@@ -78,7 +93,7 @@ static void lock_in_or_end(void)
 static int lock_in_keeper(void *arg, struct buf *why)
 {
         (void)arg;
-        return lock_in_more(NULL, 0, NULL, why);
+        return lock_in_paths(NULL, 0, why);
 }
 
 /* --- the duties --- */
@@ -179,6 +194,43 @@ static int run_edge(const char *dir)
         return status;
 }
 
+/* The folder of Maildirs that the policy wants mail delivered to; empty: none. */
+static struct slice maildir_wanted(const struct policy *p)
+{
+        return p->edge.written ? p->edge.maildir : S("");
+}
+
+/* What deliver does not ask reigning_policy() for at each message. */
+static void wants_maildir(const struct policy *p, struct buf *out)
+{
+        struct slice maildir = maildir_wanted(p);
+        if (maildir.n)
+                buf_addf(out, "%.*s %.*s %lld %lld", SLICE_ARGS(maildir), SLICE_ARGS(p->network.language),
+                         (long long)p->edge.size, (long long)p->edge.recipients);
+}
+
+static bool still_there(void)
+{
+        return reign_follow(reign, time_monotonic()) != REIGN_ELSE;
+}
+
+static int run_deliver(const char *dir)
+{
+        reign = reign_wait(dir, wants_maildir, say_waiting);
+        const struct policy *p = reign_policy(reign);
+        struct slice wanted = maildir_wanted(p);
+        autofree char *maildir = wanted.n ? slice_dup(wanted) : NULL;
+        int status = deliver_run(&(struct deliver_options){ .dir = dir,
+                                                            .maildir = maildir,
+                                                            .policy = reigning_policy,
+                                                            .size_most = (uint64_t)p->edge.size,
+                                                            .rcpts_most = (unsigned)p->edge.recipients,
+                                                            .lock_in = lock_in_writing,
+                                                            .still = still_there });
+        reign_free(reign);
+        return status;
+}
+
 /* Policies name a time zone; the audit names people; SQLite asks for chance. */
 #define EVERYBODY_READS                                                                                                \
         { "/usr/share/zoneinfo", SANDBOX_READ }, { "/etc/localtime", SANDBOX_READ }, { "/etc/passwd", SANDBOX_READ },  \
@@ -219,6 +271,9 @@ static const struct sandbox_path edge_paths[] = { { "/lib64/ld-linux-x86-64.so.2
                                                   { "/etc/ssl/openssl.cnf", SANDBOX_READ },
                                                   EVERYBODY_READS };
 
+/* Its socket is bound by then; the folder of Maildirs is added. The ledger is opened anew where it could not be read. */
+static const struct sandbox_path deliver_paths[] = { { NULL, SANDBOX_READ }, EVERYBODY_READS };
+
 #define PATHS(table) .paths = table, .n_paths = COUNT_OF(table)
 
 const struct duty_row duties[] = {
@@ -242,6 +297,7 @@ const struct duty_row duties[] = {
             .calls = SANDBOX_CHILDREN | SANDBOX_SERVE | SANDBOX_NET | SANDBOX_CONFINE,
             PATHS(edge_paths) },
           run_edge },
+        { "deliver", DELIVER_USER, { .calls = SANDBOX_FILES | SANDBOX_SERVE, PATHS(deliver_paths) }, run_deliver },
 };
 const size_t n_duties = COUNT_OF(duties);
 

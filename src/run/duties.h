@@ -15,6 +15,7 @@
 #define DUTY_GROUP "porteiro"
 #define KEEPER_USER "porteiro-keeper"
 #define GATE_USER "porteiro-gate"
+#define DELIVER_USER "porteiro-deliver"
 
 /* Set by the supervisor to its own pid: the duty ends when that process does. */
 #define SUPERVISOR_VARIABLE "PORTEIRO_SUPERVISOR"

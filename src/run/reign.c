@@ -90,11 +90,10 @@ static bool generation_among(struct reign *r, int64_t after)
         return false;
 }
 
-enum reign_news reign_follow(struct reign *r, int64_t now)
+/* Another policy than reign_policy(), where one rules by now. */
+static enum reign_news news(struct reign *r, int64_t now, struct policy **policy, char **text)
 {
         int64_t before = r->change;
-        autopolicy *policy = NULL;
-        autofree char *text = NULL;
         autobuf wanted;
         buf_init(&wanted, POLICY_TEXT_MOST * 2);
         if (now - r->asked < REIGN_EVERY)
@@ -102,11 +101,19 @@ enum reign_news reign_follow(struct reign *r, int64_t now)
         r->asked = now;
         if (ledger_last_change(r->ledger, &r->change) != 0 || r->change == before || !generation_among(r, before))
                 return REIGN_SAME;
-        if (read_policy(r->ledger, &policy, &text) != 0 || strcmp(text, r->text) == 0)
+        if (read_policy(r->ledger, policy, text) != 0 || strcmp(*text, r->text) == 0)
                 return REIGN_SAME;
-        r->wants(policy, &wanted);
-        if (!slice_eq(buf_slice(&wanted), buf_slice(&r->wanted)))
-                return REIGN_ELSE;
+        r->wants(*policy, &wanted);
+        return slice_eq(buf_slice(&wanted), buf_slice(&r->wanted)) ? REIGN_NEW : REIGN_ELSE;
+}
+
+enum reign_news reign_follow(struct reign *r, int64_t now)
+{
+        autopolicy *policy = NULL;
+        autofree char *text = NULL;
+        enum reign_news what = news(r, now, &policy, &text);
+        if (what != REIGN_NEW)
+                return what;
         policy_free(r->policy);
         free(r->text);
         r->policy = take(policy);
@@ -114,7 +121,10 @@ enum reign_news reign_follow(struct reign *r, int64_t now)
         return REIGN_NEW;
 }
 
+/* Who asks this keeps texts of the policy he began with: it stays. */
 bool reign_still(struct reign *r, int64_t now)
 {
-        return reign_follow(r, now) != REIGN_ELSE;
+        autopolicy *policy = NULL;
+        autofree char *text = NULL;
+        return news(r, now, &policy, &text) != REIGN_ELSE;
 }

@@ -25,7 +25,7 @@ const struct policy *reign_policy(const struct reign *r);
 struct slice reign_text(const struct reign *r); /* of that generation */
 
 enum reign_news { REIGN_SAME, REIGN_NEW, REIGN_ELSE };
-/* NEW: another generation rules, and reign_policy() is it now; ELSE: one that wants something else of this duty. */
+/* NEW: another generation rules, and reign_policy() is it now: the former one is gone; ELSE: one that wants something else of this duty. */
 enum reign_news reign_follow(struct reign *r, int64_t now_monotonic);
-/* false: the generation in force wants something else now. Where the ledger cannot be read, nothing is known to have changed. */
+/* false: the generation in force wants something else now; reign_policy() stays what it was. Where the ledger cannot be read, nothing is known to have changed. */
 bool reign_still(struct reign *r, int64_t now_monotonic);

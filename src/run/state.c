@@ -13,7 +13,7 @@
 enum { FOLDER_ALONE = 0750, FOLDER_SHARED = 01771, LOCK_SHARED = 0660, INNER_ALONE = 0700, INNER_SHARED = 02750 };
 
 struct owners {
-        uid_t keeper, gate;
+        uid_t keeper, gate, deliver;
         gid_t group;
 };
 
@@ -27,6 +27,10 @@ static bool find_owners(struct owners *ret)
         if (!pw)
                 return false;
         ret->gate = pw->pw_uid;
+        pw = getpwnam(DELIVER_USER);
+        if (!pw)
+                return false;
+        ret->deliver = pw->pw_uid;
         const struct group *gr = getgrnam(DUTY_GROUP);
         if (gr)
                 ret->group = gr->gr_gid;
@@ -44,9 +48,11 @@ static int give(int folder, const char *name, const struct owners *o)
         autoclose int fd = openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (fd == -1 || fstat(fd, &st) == -1)
                 return errno == ENOENT ? 0 : -errno;
-        if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
+        bool door = S_ISSOCK(st.st_mode) &&
+                    slice_eq(n, S("deliver.sock")); /* in a sticky folder only its owner may make it anew */
+        if ((!S_ISREG(st.st_mode) && !door) || st.st_nlink != 1)
                 return 0;
-        uid_t owner = slice_starts(n, S("last-good.nft")) ? o->gate : o->keeper;
+        uid_t owner = door ? o->deliver : slice_starts(n, S("last-good.nft")) ? o->gate : o->keeper;
         if ((st.st_uid != owner || st.st_gid != o->group) && fchownat(fd, "", owner, o->group, AT_EMPTY_PATH) == -1)
                 return -errno;
         return 0;
@@ -62,7 +68,9 @@ static int give_all(int folder, const struct owners *o);
 static int share_inner(int state, const char *name, const char *group, const struct owners *o)
 {
         const struct group *gr = getgrnam(group);
-        struct owners own = { .keeper = o->keeper, .gate = o->keeper, .group = gr ? gr->gr_gid : o->group };
+        struct owners own = {
+                .keeper = o->keeper, .gate = o->keeper, .deliver = o->keeper, .group = gr ? gr->gr_gid : o->group
+        };
         if (mkdirat(state, name, INNER_ALONE) == -1 && errno != EEXIST)
                 return -errno;
         autoclose int folder = openat(state, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
