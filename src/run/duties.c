@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "run/duties.h"
+#include "auth/duty.h"
+#include "auth/nursery.h"
 #include "base/log.h"
 #include "base/notify.h"
+#include "base/share.h"
 #include "gate/gate.h"
 #include "gate/sight.h"
 #include "identity/feed.h"
@@ -27,6 +30,16 @@ static const char *self_dir;
 
 /* --- locking in --- */
 
+static int lock(struct sandbox *s, struct buf *why)
+{
+        int landlock = 0;
+        s->deadly = slice_eq(slice_of(getenv(SANDBOX_VARIABLE)), S("kill"));
+        int failed = sandbox_lock(s, self_dir, &landlock, why);
+        if (!failed)
+                log_event("locked-in", "landlock=%d uid=%u", landlock, (unsigned)geteuid());
+        return failed;
+}
+
 /* `more`: folders that only this run knows of; they may be read. */
 static int lock_in_with(const char *const *more, size_t n, struct buf *why)
 {
@@ -37,29 +50,39 @@ static int lock_in_with(const char *const *more, size_t n, struct buf *why)
                 paths[s.n_paths + i] = (struct sandbox_path){ more[i], SANDBOX_READ };
         s.paths = paths;
         s.n_paths += n;
-        int landlock = 0;
-        s.deadly = slice_eq(slice_of(getenv(SANDBOX_VARIABLE)), S("kill"));
-        int failed = sandbox_lock(&s, self_dir, &landlock, why);
-        if (!failed)
-                log_event("locked-in", "landlock=%d uid=%u", landlock, (unsigned)geteuid());
-        return failed;
+        return lock(&s, why);
 }
 
 /* There is no way on without the lock. */
+NORETURN static void end_unlocked(struct buf *why)
+{
+        fprintf(stderr, "porteiro: %s: cannot lock itself in: %s\n", self->name, buf_cstr(why));
+        exit(STATUS_SYSTEM);
+}
+
 static void lock_in_or_end_with(const char *const *more, size_t n)
 {
         autobuf why;
         buf_init(&why, 4096);
-        if (lock_in_with(more, n, &why) != 0) {
-                fprintf(stderr, "porteiro: %s: cannot lock itself in: %s\n", self->name, buf_cstr(&why));
-                exit(STATUS_SYSTEM);
-        }
+        if (lock_in_with(more, n, &why) != 0)
+                end_unlocked(&why);
         notify("READY=1");
 }
 
 static void lock_in_or_end(void)
 {
         lock_in_or_end_with(NULL, 0);
+}
+
+/* It forks, and talks to the duty alone. */
+static void lock_in_nursery(void)
+{
+        struct sandbox s = self->sandbox;
+        autobuf why;
+        buf_init(&why, 4096);
+        s.calls = SANDBOX_FORK;
+        if (lock(&s, &why) != 0)
+                end_unlocked(&why);
 }
 
 static int lock_in_keeper(void *arg, struct buf *why)
@@ -131,6 +154,27 @@ static int run_lease(const char *dir)
         return status;
 }
 
+static int run_auth(const char *dir)
+{
+        char words[SHARE_PATH_MOST];
+        int nursery = -1, found = share_find("data/weak-words", words);
+        if (found < 0)
+                log_event("weak-words-missing", "error=\"%s\"", strerror(-found));
+        int failed = nursery_start(
+            &(struct nursery_options){ .dir = dir, .words = found < 0 ? NULL : words, .lock_in = lock_in_nursery },
+            &nursery);
+        if (failed) {
+                fprintf(stderr, "porteiro: auth: a process for its checkers: %s\n", strerror(-failed));
+                return STATUS_SYSTEM;
+        }
+        reign = reign_wait(dir, auth_wanted, say_waiting);
+        int status = auth_run(&(struct auth_options){
+            .dir = dir, .nursery = nursery, .policy = reign_policy(reign), .lock_in = lock_in_or_end, .still = still });
+        reign_free(reign);
+        close(nursery);
+        return status;
+}
+
 /* Policies name a time zone; the audit names people; SQLite asks for chance. */
 #define EVERYBODY_READS                                                                                                \
         { "/usr/share/zoneinfo", SANDBOX_READ }, { "/etc/localtime", SANDBOX_READ }, { "/etc/passwd", SANDBOX_READ },  \
@@ -161,6 +205,9 @@ static const struct sandbox_path sight_paths[] = { EVERYBODY_READS };
 /* Its sockets, its secrets and the ledger, too; the folders of the files it follows are added. */
 static const struct sandbox_path lease_paths[] = { EVERYBODY_READS };
 
+/* The hashes are opened when there are any. */
+static const struct sandbox_path auth_paths[] = { { NULL, SANDBOX_READ }, EVERYBODY_READS };
+
 #define PATHS(table) .paths = table, .n_paths = COUNT_OF(table)
 
 const struct duty_row duties[] = {
@@ -177,6 +224,7 @@ const struct duty_row duties[] = {
           "porteiro-lease",
           { .first = CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_DAC_READ_SEARCH), PATHS(lease_paths) },
           run_lease },
+        { "auth", AUTH_USER, { .calls = SANDBOX_ACCEPT, .also = AUTH_GROUP, PATHS(auth_paths) }, run_auth },
 };
 const size_t n_duties = COUNT_OF(duties);
 

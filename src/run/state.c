@@ -13,7 +13,7 @@
 enum { FOLDER_ALONE = 0750, FOLDER_SHARED = 01771, LOCK_SHARED = 0660, INNER_ALONE = 0700, INNER_SHARED = 02750 };
 
 struct owners {
-        uid_t keeper, gate;
+        uid_t keeper, gate, auth;
         gid_t group;
 };
 
@@ -27,6 +27,10 @@ static bool find_owners(struct owners *ret)
         if (!pw)
                 return false;
         ret->gate = pw->pw_uid;
+        pw = getpwnam(AUTH_USER);
+        if (!pw)
+                return false;
+        ret->auth = pw->pw_uid;
         const struct group *gr = getgrnam(DUTY_GROUP);
         if (gr)
                 ret->group = gr->gr_gid;
@@ -44,9 +48,11 @@ static int give(int folder, const char *name, const struct owners *o)
         autoclose int fd = openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (fd == -1 || fstat(fd, &st) == -1)
                 return errno == ENOENT ? 0 : -errno;
-        if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
+        /* In a sticky folder a duty takes away only its own: a socket that is left of another user would stay for good. */
+        bool socket = S_ISSOCK(st.st_mode) && slice_eq(n, S("auth.sock"));
+        if ((!S_ISREG(st.st_mode) && !socket) || st.st_nlink != 1)
                 return 0;
-        uid_t owner = slice_starts(n, S("last-good.nft")) ? o->gate : o->keeper;
+        uid_t owner = socket ? o->auth : slice_starts(n, S("last-good.nft")) ? o->gate : o->keeper;
         if ((st.st_uid != owner || st.st_gid != o->group) && fchownat(fd, "", owner, o->group, AT_EMPTY_PATH) == -1)
                 return -errno;
         return 0;
@@ -55,7 +61,7 @@ static int give(int folder, const char *name, const struct owners *o)
 /* What is for another group than the duties': a folder of its own, whose group the files SQLite makes in it inherit. */
 static const struct {
         const char *name, *group;
-} inner[] = { { "secrets", "porteiro-auth" }, { "mail", "porteiro-mail" } };
+} inner[] = { { "secrets", AUTH_GROUP }, { "mail", "porteiro-mail" } };
 
 static int give_all(int folder, const struct owners *o);
 
