@@ -251,7 +251,7 @@ void checker_run(const char *dir, const struct words *words, int fd)
 int checker_heard(struct slice message, struct checker_answer *ret)
 {
         struct ipc_reader r;
-        if (ipc_frame(message, &r) != (int64_t)message.n)
+        if (message.n == 0 || ipc_frame(message, &r) != (int64_t)message.n)
                 return -EBADMSG;
         if (r.verb == VERB_READY)
                 return ipc_end_of(&r) ? 1 : -EBADMSG;
