@@ -127,6 +127,7 @@ lint:
 # The units name /usr/sbin/porteiro; another PREFIX is written into them. An existing policy is never touched.
 install: all
 	install -D -m 0755 $(BUILD)/porteiro $(DESTDIR)$(PREFIX)/sbin/porteiro
+	install -D -m 0755 $(BUILD)/porteiro-edge $(DESTDIR)$(PREFIX)/sbin/porteiro-edge
 	for m in $(wildcard man/*.[1-8]); do \
 	        install -D -m 0644 $$m $(DESTDIR)$(PREFIX)/share/man/man$${m##*.}/$${m##*/}; done
 	for u in $(notdir $(wildcard packaging/*.service)); do \

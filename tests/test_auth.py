@@ -224,7 +224,7 @@ def own_users(tmp_path):
     passwd, group = tmp_path / "passwd", tmp_path / "group"
     group.write_text(pathlib.Path("/etc/group").read_text() + "porteiro:x:61900:\nporteiro-auth:x:61950:\nporteiro-mail:x:61960:\n")
     passwd.write_text(pathlib.Path("/etc/passwd").read_text() + "".join(
-        f"porteiro-{duty}:x:{61901 + i}:61900::/:/usr/sbin/nologin\n" for i, duty in enumerate(("keeper", "gate", "judge", "sight", "lease", "deliver"))))
+        f"porteiro-{duty}:x:{61901 + i}:61900::/:/usr/sbin/nologin\n" for i, duty in enumerate(("keeper", "gate", "judge", "sight", "lease", "auth", "deliver", "edge"))))
     yield ["unshare", "--mount", "sh", "-c",
            f'mount --bind {passwd} /etc/passwd && mount --bind {group} /etc/group && exec "$@"', "sh"]
 

@@ -21,7 +21,7 @@ class home { port25 block }
 pool city { class home prefix 198.51.100.0/24, 2001:db8:100::/40 delegated 56 }
 gate { nflog-group %d }
 """
-DUTIES = ("keeper", "gate", "judge", "sight", "lease", "deliver")
+DUTIES = ("keeper", "gate", "judge", "sight", "lease", "auth", "deliver", "edge")
 CAP_NET_ADMIN = 1 << 12
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: duties drop rights")
@@ -92,7 +92,7 @@ def own_users(tmp_path):
 
     Yields the command to put in front."""
     passwd, group = tmp_path / "passwd", tmp_path / "group"
-    group.write_text(pathlib.Path("/etc/group").read_text() + "porteiro:x:61900:\n")
+    group.write_text(pathlib.Path("/etc/group").read_text() + "porteiro:x:61900:\nporteiro-auth:x:61950:\n")
     passwd.write_text(pathlib.Path("/etc/passwd").read_text() + "".join(
         f"porteiro-{duty}:x:{61901 + i}:61900::/:/usr/sbin/nologin\n" for i, duty in enumerate(DUTIES)))
     yield ["unshare", "--mount", "sh", "-c",
@@ -103,7 +103,7 @@ def own_users(tmp_path):
 
 def locked_duties(box, run):
     box.run("apply")
-    until("all locked in", lambda: {"sight", "lease", "deliver"} <= {e["duty"] for e in events(run, "locked-in")})
+    until("all locked in", lambda: {"sight", "lease", "auth", "deliver", "edge"} <= {e["duty"] for e in events(run, "locked-in")})
     return {duty: status(pid_of(run, duty)) for duty in DUTIES}
 
 
@@ -137,7 +137,7 @@ def test_each_duty_becomes_its_own_user(reachable, tmp_path):
         for i, (duty, seen) in enumerate(locked_duties(box, run).items()):
             check_rights(duty, seen)
             assert seen["Uid"].split() == [str(61901 + i)] * 4, duty
-            assert seen["Gid"].split() == ["61900"] * 4 and seen["Groups"].split() == [], duty
+            assert seen["Gid"].split() == ["61900"] * 4 and seen["Groups"].split() == (["61950"] if duty == "auth" else []), duty
         until("the rules", lambda: "198.51.100.0" in box.host.nft("list", "table", "inet", "porteiro"))
         box.run("quarantine", "add", "1", "--level", "mail", "--for", "1h", "--reason", "test")
         until("the quarantine", lambda: "198.51.100.1 " in box.host.nft("list", "set", "inet", "porteiro", "mail4_32_a"))
@@ -215,7 +215,7 @@ def test_the_wait_doubles(box):
 
 def test_sight_follows_the_group_of_the_generation(box):
     run = start(box)
-    until("all three wait", lambda: [e["for"] for e in events(run, "waiting")] == ['"a first generation"'] * 3)
+    until("all wait", lambda: [e["for"] for e in events(run, "waiting")] == ['"a first generation"'] * 5)
     box.run("apply")
     until("bound", lambda: [e["group"] for e in events(run, "started") if e["duty"] == "sight"] == ["25"])
     box.policy(POLICY % 26)
@@ -263,8 +263,8 @@ def test_it_ends_all_in_reverse_order(box, number):
     run = start(box)
     box.run("apply")
     pids = [pid_of(run, duty) for duty in DUTIES]
-    until("all at work", lambda: {"sight", "lease"} <= {e["duty"] for e in events(run, "started")}
-          and "deliver" in {e["duty"] for e in events(run, "locked-in")})
+    until("all at work", lambda: {"sight", "lease", "auth"} <= {e["duty"] for e in events(run, "started")}
+          and {"deliver", "edge"} <= {e["duty"] for e in events(run, "locked-in")})
     os.kill(supervisor_of(run), number)
     assert run.wait(15) == 0
     assert not any(map(alive, pids))

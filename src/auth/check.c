@@ -39,13 +39,18 @@ int auth_check(struct ledger *l, struct arena *a, struct slice login, struct sli
         return 0;
 }
 
+bool auth_wants_follow_up(const struct auth_result *r, int64_t now)
+{
+        return r->answer == AUTH_YES && (r->application ? now - r->used > USED_AGAIN_DAYS * DAY : r->old);
+}
+
 int auth_follow_up(struct client *c, const struct auth_result *r, struct slice password, int64_t now)
 {
         char hash[SECRET_HASH_MOST + 1];
-        if (r->application && now - r->used > USED_AGAIN_DAYS * DAY)
-                return client_app_password_used(c, r->application);
-        if (!r->old)
+        if (!auth_wants_follow_up(r, now))
                 return 0;
+        if (r->application)
+                return client_app_password_used(c, r->application);
         int status = password_hash(password, hash);
         return status < 0 ? status : client_password_rehash(c, r->secret.mailbox, r->secret.hash, slice_of(hash));
 }

@@ -26,6 +26,8 @@ struct auth_result {
 
 /* 0, or -errno as in ledger.h. `l` of secrets_open(); texts in the arena. */
 int auth_check(struct ledger *l, struct arena *a, struct slice login, struct slice password, struct auth_result *ret);
+/* Whether there is anything for auth_follow_up() to do. */
+bool auth_wants_follow_up(const struct auth_result *r, int64_t now);
 /* After a yes: a new hash where the old one is weak; the day an application was last used. 0 or what client.h says; 1 and nothing done
  * where the password was changed meanwhile. */
 int auth_follow_up(struct client *c, const struct auth_result *r, struct slice password, int64_t now);

@@ -61,18 +61,20 @@ static int limit(uint64_t caps, uint64_t inherited)
 /* --- user and group --- */
 
 /* Groups, then gid, then uid: each needs a right that the next takes away. Then all three are read again. */
-static int change_ids(uid_t uid, gid_t gid)
+static int change_ids(uid_t uid, gid_t gid, const struct group *also)
 {
         uid_t u[3];
         gid_t g[3], rest;
-        if (setgroups(0, NULL) == -1 || setresgid(gid, gid, gid) == -1 || setresuid(uid, uid, uid) == -1)
+        int n = also != NULL;
+        if (setgroups((size_t)n, also ? &also->gr_gid : NULL) == -1 || setresgid(gid, gid, gid) == -1 ||
+            setresuid(uid, uid, uid) == -1)
                 return -errno;
         if (getresuid(&u[0], &u[1], &u[2]) == -1 || getresgid(&g[0], &g[1], &g[2]) == -1)
                 return -errno;
         for (size_t i = 0; i < 3; i++)
                 if (u[i] != uid || g[i] != gid)
                         return -EPERM;
-        return getgroups(1, &rest) == 0 ? 0 : -EPERM;
+        return getgroups(1, &rest) == n && (n == 0 || rest == also->gr_gid) ? 0 : -EPERM;
 }
 
 int sandbox_become(const struct sandbox *s, const char *user, const char *group, struct buf *why)
@@ -87,7 +89,8 @@ int sandbox_become(const struct sandbox *s, const char *user, const char *group,
                 /* so that a change of uid away from 0 leaves what is permitted, for limit() to choose from */
                 if (prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0) == -1)
                         return fail(why, -errno, "keeping capabilities over the change of user");
-                failed = change_ids(pw->pw_uid, gr->gr_gid);
+                gid_t gid = gr->gr_gid; /* libc has one place for all of them */
+                failed = change_ids(pw->pw_uid, gid, s->also ? getgrnam(s->also) : NULL);
                 if (failed) {
                         buf_addf(why, "becoming user %s, group %s: %s", user, group, strerror(-failed));
                         return failed;

@@ -31,8 +31,10 @@ enum {
         SANDBOX_SERVE = 2, /* bind, listen, accept */
         SANDBOX_NETLINK = 4,
         SANDBOX_CHILDREN =
-            8,            /* fork, execve, kill, wait, and what a program needs to start: memory that may be executed */
-        SANDBOX_NET = 64, /* sockets of IPv4 and IPv6, and TCP to anywhere */
+            8, /* fork, execve, kill, wait, and what a program needs to start: memory that may be executed */
+        SANDBOX_ACCEPT = 16,  /* on a socket that listens already */
+        SANDBOX_FORK = 32,    /* another of the same program, locked in as this one is; nobody need wait for it */
+        SANDBOX_NET = 64,     /* sockets of IPv4 and IPv6, and TCP to anywhere */
         SANDBOX_CONFINE = 128 /* children may lock themselves in further (base/confine.h) */
 };
 
@@ -45,12 +47,13 @@ struct sandbox {
         uint64_t keep;  /* capabilities for good, 1 << CAP_…; children started get them too */
         uint64_t first; /* capabilities until sandbox_lock() */
         unsigned calls;
+        const char *also;                 /* one more group where it exists; NULL: none */
         const struct sandbox_path *paths; /* one that is not there is passed over */
         size_t n_paths;
         bool deadly;
 };
 
-/* Becomes `user` (NULL: nobody else) with `group` as its only group, and keeps keep|first of the capabilities it has. 0: done; 1: one of
+/* Becomes `user` (NULL: nobody else) with `group` (and `also`) as its only one, and keeps keep|first of the capabilities it has. 0: done; 1: one of
  * the two names does not exist, or we are not root: the same user as before, but capabilities were given up; -errno:
  * `why` says what. */
 int sandbox_become(const struct sandbox *s, const char *user, const char *group, struct buf *why);

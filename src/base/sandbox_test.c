@@ -17,6 +17,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <cmocka.h>
 
@@ -76,6 +77,26 @@ static void become_nobody(void)
         want(status_line("CapPrm:") == NET_ADMIN);
         want(status_line("CapAmb:") == NET_ADMIN);
         want(status_line("CapBnd:") == NET_ADMIN);
+}
+
+static void become_nobody_of_two_groups(void)
+{
+        static const struct sandbox s = { .also = "daemon" };
+        gid_t also;
+        autobuf why;
+        buf_init(&why, 4096);
+        want(sandbox_become(&s, "nobody", "nogroup", &why) == 0);
+        want(getgid() == getgrnam("nogroup")->gr_gid);
+        want(getgroups(1, &also) == 1 && also == getgrnam("daemon")->gr_gid);
+}
+
+static void become_nobody_where_the_second_is_missing(void)
+{
+        static const struct sandbox s = { .also = "no-such-group" };
+        autobuf why;
+        buf_init(&why, 4096);
+        want(sandbox_become(&s, "nobody", "nogroup", &why) == 0);
+        want(getgroups(0, NULL) == 0);
 }
 
 static void keep_until_locked(void)
@@ -155,6 +176,39 @@ static void no_signal_but_to_ourselves(void)
         abort();
 }
 
+static void fork_and_no_more(void)
+{
+        static const struct sandbox s = { .calls = SANDBOX_FORK };
+        int ends[2];
+        char byte = 0;
+        want(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) == 0);
+        lock(&s, NULL);
+        signal(SIGCHLD, SIG_IGN);
+        pid_t pid = fork();
+        if (pid == 0) {
+                bool good = prctl(PR_SET_PDEATHSIG, SIGKILL) == 0 && execl("/bin/true", "true", (char *)NULL) == -1 &&
+                            errno == EPERM && socket(AF_INET, SOCK_STREAM, 0) == -1;
+                _exit(send(ends[1], good ? "y" : "n", 1, 0) == 1 ? 0 : 1);
+        }
+        want(pid > 0 && read(ends[0], &byte, 1) == 1 && byte == 'y');
+        want(execl("/bin/true", "true", (char *)NULL) == -1 && errno == EPERM);
+        want(kill(pid, 0) == -1 && errno == EPERM);
+        want(mmap(NULL, 4096, PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED);
+}
+
+static void accept_and_not_listen(void)
+{
+        static const struct sandbox s = { .calls = SANDBOX_ACCEPT };
+        autoclose int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+        struct sockaddr_un at = { .sun_family = AF_UNIX, .sun_path = "" };
+        want(bind(fd, (struct sockaddr *)&at, sizeof(sa_family_t)) == 0 && listen(fd, 1) == 0); /* unix(7), autobind */
+        lock(&s, NULL);
+        want(accept(fd, NULL, NULL) == -1 && errno == EAGAIN);
+        autoclose int other = socket(AF_UNIX, SOCK_STREAM, 0);
+        want(bind(other, (struct sockaddr *)&at, sizeof(sa_family_t)) == -1 && errno == EPERM);
+        want(listen(other, 1) == -1 && errno == EPERM);
+}
+
 static void state_must_be_there(void)
 {
         static const struct sandbox_path paths[] = { { NULL, SANDBOX_READ } };
@@ -178,6 +232,8 @@ static void test_become(void **state)
 {
         (void)state;
         needs_root(become_nobody);
+        needs_root(become_nobody_of_two_groups);
+        needs_root(become_nobody_where_the_second_is_missing);
         needs_root(keep_until_locked);
 }
 
@@ -188,6 +244,8 @@ static void test_lock(void **state)
         assert_int_equal(status_of(no_memory_to_execute), 0);
         assert_int_equal(status_of(no_signal_but_to_ourselves), 1000 + SIGABRT);
         assert_int_equal(status_of(die_of_a_forbidden_call), 1000 + SIGSYS);
+        assert_int_equal(status_of(fork_and_no_more), 0);
+        assert_int_equal(status_of(accept_and_not_listen), 0);
         assert_int_equal(status_of(state_must_be_there), 0);
 }
 

@@ -50,6 +50,8 @@ static const int files[] = {
         CALL(fchmodat),  CALL(fchown),    CALL(utimensat), CALL(umask),     CALL(sync_file_range)
 };
 
+static const int accepting[] = { CALL(accept), CALL(accept4) };
+
 static const int serve[] = { CALL(bind), CALL(listen), CALL(accept), CALL(accept4) };
 
 /* From arch_prctl on: what a program and its libc do first. */
@@ -108,6 +110,16 @@ static int allow_children(scmp_filter_ctx c)
         return failed ? failed : seccomp_rule_add(c, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
 }
 
+/* What fork(2) of libc does, and no program is started. */
+static int allow_fork(scmp_filter_ctx c)
+{
+        int failed = allow_if(c, CALL(clone), SCMP_A0(SCMP_CMP_MASKED_EQ, NAME_SPACES, 0));
+        failed = failed ? failed : allow_if(c, CALL(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_PDEATHSIG, 0));
+        failed = failed ? failed : allow_if(c, CALL(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_NAME, 0));
+        failed = failed ? failed : seccomp_rule_add(c, SCMP_ACT_ALLOW, CALL(set_robust_list), 0);
+        return failed ? failed : seccomp_rule_add(c, SCMP_ACT_ERRNO(ENOSYS), CALL(clone3), 0);
+}
+
 /* Who may not write still tries, in order to say so: the ledger's client looks whether it could be the keeper. That is no
  * reason to die. */
 static int add_files(scmp_filter_ctx c, unsigned calls, bool deadly)
@@ -148,6 +160,10 @@ static int build(scmp_filter_ctx c, unsigned calls, bool deadly)
         failed = failed ? failed : add_files(c, calls, deadly);
         if (!failed && calls & SANDBOX_SERVE)
                 failed = allow_all(c, serve, COUNT_OF(serve));
+        if (!failed && calls & SANDBOX_ACCEPT)
+                failed = allow_all(c, accepting, COUNT_OF(accepting));
+        if (!failed && calls & SANDBOX_FORK)
+                failed = allow_fork(c);
         if (!failed && calls & SANDBOX_NETLINK)
                 failed = allow_family(c, AF_NETLINK);
         if (!failed && calls & SANDBOX_NETLINK)

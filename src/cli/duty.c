@@ -5,7 +5,7 @@
 
 int cmd_duty(int argc, char **argv)
 {
-        static const struct cli_shape shape = { .usage = "duty keeper|gate|judge|sight|lease|deliver [--state DIR]",
+        static const struct cli_shape shape = { .usage = "duty keeper|gate|judge|sight|lease|auth|edge|deliver [--state DIR]",
                                                 .words_least = 1,
                                                 .words_most = 1 };
         struct cli cli;

@@ -119,6 +119,11 @@ void client_close_(struct client **c)
         client_close(*c);
 }
 
+void client_patience(struct client *c, int64_t seconds)
+{
+        c->deadline_s = seconds;
+}
+
 const char *client_reason(const struct client *c)
 {
         return c->reason.p ? c->reason.p : "";

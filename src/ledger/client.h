@@ -21,6 +21,7 @@ int client_join(const char *dir, struct client **ret, struct buf *why);
 void client_close(struct client *c);
 void client_close_(struct client **c);
 #define autoclient CLEANUP(client_close_) struct client
+void client_patience(struct client *c, int64_t seconds); /* another deadline for all calls but imports */
 const char *client_reason(const struct client *c);
 
 int client_generation_add(struct client *c, struct slice text, int64_t trial_for, struct slice why,

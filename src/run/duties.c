@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "run/duties.h"
+#include "auth/duty.h"
+#include "auth/nursery.h"
 #include "base/log.h"
 #include "base/notify.h"
 #include "edge/deliver.h"
 #include "edge/host.h"
+#include "base/share.h"
 #include "gate/gate.h"
 #include "gate/sight.h"
 #include "identity/feed.h"
@@ -34,6 +37,16 @@ static bool deadly(void)
         return slice_eq(slice_of(getenv(SANDBOX_VARIABLE)), S("kill"));
 }
 
+static int lock(struct sandbox *s, struct buf *why)
+{
+        int landlock = 0;
+        s->deadly = deadly();
+        int failed = sandbox_lock(s, self_dir, &landlock, why);
+        if (!failed)
+                log_event("locked-in", "landlock=%d uid=%u", landlock, (unsigned)geteuid());
+        return failed;
+}
+
 /* `more`: what only this run knows of. */
 static int lock_in_paths(const struct sandbox_path *more, size_t n, struct buf *why)
 {
@@ -44,23 +57,22 @@ static int lock_in_paths(const struct sandbox_path *more, size_t n, struct buf *
                 memcpy(paths + s.n_paths, more, n * sizeof *paths);
         s.paths = paths;
         s.n_paths += n;
-        int landlock = 0;
-        s.deadly = deadly();
-        int failed = sandbox_lock(&s, self_dir, &landlock, why);
-        if (!failed)
-                log_event("locked-in", "landlock=%d uid=%u", landlock, (unsigned)geteuid());
-        return failed;
+        return lock(&s, why);
 }
 
 /* There is no way on without the lock. */
+NORETURN static void end_unlocked(struct buf *why)
+{
+        fprintf(stderr, "porteiro: %s: cannot lock itself in: %s\n", self->name, buf_cstr(why));
+        exit(STATUS_SYSTEM);
+}
+
 static void lock_in_paths_or_end(const struct sandbox_path *more, size_t n)
 {
         autobuf why;
         buf_init(&why, 4096);
-        if (lock_in_paths(more, n, &why) != 0) {
-                fprintf(stderr, "porteiro: %s: cannot lock itself in: %s\n", self->name, buf_cstr(&why));
-                exit(STATUS_SYSTEM);
-        }
+        if (lock_in_paths(more, n, &why) != 0)
+                end_unlocked(&why);
         notify("READY=1");
 }
 
@@ -88,6 +100,17 @@ static void lock_in_or_end_with(const char *const *more, size_t n)
 static void lock_in_or_end(void)
 {
         lock_in_or_end_more(NULL, 0, NULL);
+}
+
+/* It forks, and talks to the duty alone. */
+static void lock_in_nursery(void)
+{
+        struct sandbox s = self->sandbox;
+        autobuf why;
+        buf_init(&why, 4096);
+        s.calls = SANDBOX_FORK;
+        if (lock(&s, &why) != 0)
+                end_unlocked(&why);
 }
 
 static int lock_in_keeper(void *arg, struct buf *why)
@@ -231,6 +254,27 @@ static int run_deliver(const char *dir)
         return status;
 }
 
+static int run_auth(const char *dir)
+{
+        char words[SHARE_PATH_MOST];
+        int nursery = -1, found = share_find("data/weak-words", words);
+        if (found < 0)
+                log_event("weak-words-missing", "error=\"%s\"", strerror(-found));
+        int failed = nursery_start(
+            &(struct nursery_options){ .dir = dir, .words = found < 0 ? NULL : words, .lock_in = lock_in_nursery },
+            &nursery);
+        if (failed) {
+                fprintf(stderr, "porteiro: auth: a process for its checkers: %s\n", strerror(-failed));
+                return STATUS_SYSTEM;
+        }
+        reign = reign_wait(dir, auth_wanted, say_waiting);
+        int status = auth_run(&(struct auth_options){
+            .dir = dir, .nursery = nursery, .policy = reign_policy(reign), .lock_in = lock_in_or_end, .still = still });
+        reign_free(reign);
+        close(nursery);
+        return status;
+}
+
 /* Policies name a time zone; the audit names people; SQLite asks for chance. */
 #define EVERYBODY_READS                                                                                                \
         { "/usr/share/zoneinfo", SANDBOX_READ }, { "/etc/localtime", SANDBOX_READ }, { "/etc/passwd", SANDBOX_READ },  \
@@ -274,6 +318,9 @@ static const struct sandbox_path edge_paths[] = { { "/lib64/ld-linux-x86-64.so.2
 /* Its socket is bound by then; the folder of Maildirs is added. The ledger is opened anew where it could not be read. */
 static const struct sandbox_path deliver_paths[] = { { NULL, SANDBOX_READ }, EVERYBODY_READS };
 
+/* The hashes are opened when there are any. */
+static const struct sandbox_path auth_paths[] = { { NULL, SANDBOX_READ }, EVERYBODY_READS };
+
 #define PATHS(table) .paths = table, .n_paths = COUNT_OF(table)
 
 const struct duty_row duties[] = {
@@ -290,6 +337,8 @@ const struct duty_row duties[] = {
           "porteiro-lease",
           { .first = CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_DAC_READ_SEARCH), PATHS(lease_paths) },
           run_lease },
+        { "auth", AUTH_USER, { .calls = SANDBOX_ACCEPT, .also = AUTH_GROUP, PATHS(auth_paths) }, run_auth },
+        { "deliver", DELIVER_USER, { .calls = SANDBOX_FILES | SANDBOX_SERVE, PATHS(deliver_paths) }, run_deliver },
         { "edge",
           "porteiro-edge",
           { .keep = CAPABILITY(CAP_DAC_READ_SEARCH),
@@ -297,7 +346,6 @@ const struct duty_row duties[] = {
             .calls = SANDBOX_CHILDREN | SANDBOX_SERVE | SANDBOX_NET | SANDBOX_CONFINE,
             PATHS(edge_paths) },
           run_edge },
-        { "deliver", DELIVER_USER, { .calls = SANDBOX_FILES | SANDBOX_SERVE, PATHS(deliver_paths) }, run_deliver },
 };
 const size_t n_duties = COUNT_OF(duties);
 

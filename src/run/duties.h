@@ -16,6 +16,9 @@
 #define KEEPER_USER "porteiro-keeper"
 #define GATE_USER "porteiro-gate"
 #define DELIVER_USER "porteiro-deliver"
+#define AUTH_USER "porteiro-auth"
+/* Who may read the hashes of passwords. */
+#define AUTH_GROUP "porteiro-auth"
 
 /* Set by the supervisor to its own pid: the duty ends when that process does. */
 #define SUPERVISOR_VARIABLE "PORTEIRO_SUPERVISOR"

@@ -13,7 +13,7 @@
 enum { FOLDER_ALONE = 0750, FOLDER_SHARED = 01771, LOCK_SHARED = 0660, INNER_ALONE = 0700, INNER_SHARED = 02750 };
 
 struct owners {
-        uid_t keeper, gate, deliver;
+        uid_t keeper, gate, auth, deliver;
         gid_t group;
 };
 
@@ -31,6 +31,10 @@ static bool find_owners(struct owners *ret)
         if (!pw)
                 return false;
         ret->deliver = pw->pw_uid;
+        pw = getpwnam(AUTH_USER);
+        if (!pw)
+                return false;
+        ret->auth = pw->pw_uid;
         const struct group *gr = getgrnam(DUTY_GROUP);
         if (gr)
                 ret->group = gr->gr_gid;
@@ -48,11 +52,11 @@ static int give(int folder, const char *name, const struct owners *o)
         autoclose int fd = openat(folder, name, O_PATH | O_NOFOLLOW | O_CLOEXEC);
         if (fd == -1 || fstat(fd, &st) == -1)
                 return errno == ENOENT ? 0 : -errno;
-        bool door = S_ISSOCK(st.st_mode) &&
-                    slice_eq(n, S("deliver.sock")); /* in a sticky folder only its owner may make it anew */
-        if ((!S_ISREG(st.st_mode) && !door) || st.st_nlink != 1)
+        /* In a sticky folder a duty takes away only its own: a socket that is left of another user would stay for good. */
+        bool auth = slice_eq(n, S("auth.sock")), door = auth || slice_eq(n, S("deliver.sock"));
+        if ((!S_ISREG(st.st_mode) && !(S_ISSOCK(st.st_mode) && door)) || st.st_nlink != 1)
                 return 0;
-        uid_t owner = door ? o->deliver : slice_starts(n, S("last-good.nft")) ? o->gate : o->keeper;
+        uid_t owner = auth ? o->auth : door ? o->deliver : slice_starts(n, S("last-good.nft")) ? o->gate : o->keeper;
         if ((st.st_uid != owner || st.st_gid != o->group) && fchownat(fd, "", owner, o->group, AT_EMPTY_PATH) == -1)
                 return -errno;
         return 0;
@@ -61,7 +65,7 @@ static int give(int folder, const char *name, const struct owners *o)
 /* What is for another group than the duties': a folder of its own, whose group the files SQLite makes in it inherit. */
 static const struct {
         const char *name, *group;
-} inner[] = { { "secrets", "porteiro-auth" }, { "mail", "porteiro-mail" } };
+} inner[] = { { "secrets", AUTH_GROUP }, { "mail", "porteiro-mail" } };
 
 static int give_all(int folder, const struct owners *o);
 
