@@ -110,3 +110,41 @@ def test_a_change_in_the_ledger_counts_at_once(box, server, deliver):
         box.run("mailbox", "remove", "new@example.net", "--reason", "test")
         code, words = smtp.rcpt("new@example.net")
         assert code == 550 and words.startswith(b"5.1.1 No such mailbox here")
+
+
+POLICY = """
+network "Example" { domain example.net  timezone America/Sao_Paulo }
+class home { port25 open }
+pool a { class home prefix 192.0.2.0/24 }
+mail { quota %s }
+edge { certificate mail.example.net chain /nowhere/chain.pem key /nowhere/key.pem  next-hop maildir %s }
+"""
+
+
+def test_the_duty_follows_the_policy(box, monkeypatch):
+    """Waits without a generation, delivers where the policy says, and takes a new quota without being started again."""
+    monkeypatch.setenv("PORTEIRO_SANDBOX", "kill")
+    maildir = box.outside / "made"
+    duty = box.start("duty", "deliver")
+    wait_for(lambda: "event=waiting" in duty.log.read_text(), "the wait", 30)
+    box.policy(POLICY % ("none", maildir))
+    box.run("apply")
+    wait_for(lambda: "event=started" in duty.log.read_text(), "the start", 30)
+    with client(box) as smtp:
+        assert smtp.sendmail("a@example.org", ["postmaster@example.net"], "Subject: x\r\n\r\n" + "x" * 900 + "\r\n") == {}
+        assert smtp.sendmail("a@example.org", [ANA], "Subject: x\r\n\r\n" + ("x" * 900 + "\r\n") * 1500) == {}
+    new, = maildir.glob("*/*/Maildir/new")
+    assert len(list(new.iterdir())) == 2
+    box.policy(POLICY % ("1M", maildir))
+    box.run("apply")
+
+    def full():
+        with client(box) as smtp:
+            smtp.ehlo()
+            smtp.mail("a@example.org")
+            return smtp.rcpt(ANA)[0] == 452
+    wait_for(full, "the quota", 30)
+    assert duty.poll() is None and duty.log.read_text().count("event=started") == 1
+    box.policy(POLICY.replace("next-hop maildir %s", "next-hop relay 127.0.0.1:2525") % "1M")
+    box.run("apply")
+    assert duty.wait(30) == 0

@@ -23,6 +23,7 @@ gate { nflog-group %d }
 """
 DUTIES = ("keeper", "gate", "judge", "sight", "lease", "auth", "deliver", "edge")
 CAP_NET_ADMIN = 1 << 12
+CAP_DAC_READ_SEARCH = 1 << 2
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="needs root: duties drop rights")
 
@@ -108,7 +109,7 @@ def locked_duties(box, run):
 
 
 def check_rights(duty, seen):
-    kept = CAP_NET_ADMIN if duty == "gate" else 0
+    kept = {"gate": CAP_NET_ADMIN, "edge": CAP_DAC_READ_SEARCH}.get(duty, 0)
     for line in ("CapEff", "CapPrm", "CapInh", "CapAmb", "CapBnd"):
         assert int(seen[line], 16) == kept, f"{duty}: {line} {seen[line]}"
     assert seen["NoNewPrivs"] == "1" and seen["Seccomp"] == "2", duty

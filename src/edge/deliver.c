@@ -69,20 +69,22 @@ static size_t on_bytes(void *arg, struct slice all)
         return all.n;
 }
 
-static void on_ended(void *arg, enum io_end why)
+static void on_late(void *arg)
 {
         struct conversation *c = arg;
         autobuf out;
         buf_init(&out, OUT_MOST);
-        if (why == IO_DEADLINE && c->server.state != SMTP_CLOSED) {
-                smtp_server_timeout(&c->server, &out);
-                if (out.n && io_backlog(c->io) == 0)
-                        send(io_fd(c->io), out.p, out.n, MSG_DONTWAIT | MSG_NOSIGNAL);
-        }
-        leave(c);
+        smtp_server_timeout(&c->server, &out);
+        say(c, &out);
 }
 
-static const struct io_events events = { .bytes = on_bytes, .ended = on_ended };
+static void on_ended(void *arg, enum io_end why)
+{
+        (void)why;
+        leave(arg);
+}
+
+static const struct io_events events = { .bytes = on_bytes, .late = on_late, .ended = on_ended };
 
 static void begin(struct deliver *d, int fd)
 {
