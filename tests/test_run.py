@@ -145,7 +145,7 @@ def test_each_duty_becomes_its_own_user(reachable, tmp_path):
     folder = box.state.stat()
     assert (oct(folder.st_mode), folder.st_uid, folder.st_gid) == ("0o41771", 61901, 61900)
     owners = {path.name: path.stat().st_uid for path in box.state.iterdir()}
-    assert owners["deliver.sock"] == 61906 and owners["ledger.db"] == 61901 and owners["last-good.nft"] == 61902 and owners["run.lock"] == 0
+    assert owners["deliver.sock"] == 61901 + DUTIES.index("deliver") and owners["ledger.db"] == 61901 and owners["last-good.nft"] == 61902 and owners["run.lock"] == 0
     assert (box.state / "ledger.db").stat().st_mode & 0o7 == 0
     assert not events(run, "duty-died")
 
