@@ -86,7 +86,7 @@ def children(pid):
 
 
 def family(duty):
-    """The duty, its nursery, its checkers. The program may have been started by another one, as `ip netns exec` does not."""
+    """The nursery of the duty, and its checkers. (`ip netns exec` becomes the program: the duty is what was started.)"""
     nursery, = children(duty.pid)
     return nursery, children(nursery)
 
@@ -409,7 +409,7 @@ def memory(pid):
     with open(f"/proc/{pid}/mem", "rb", 0) as mem:
         for line in pathlib.Path(f"/proc/{pid}/maps").read_text().splitlines():
             low, high = (int(each, 16) for each in line.split()[0].split("-"))
-            if "rw" in line.split()[1]:
+            if "rw" in line.split()[1] and high - low < 1 << 28:       # a sanitizer's shadow is terabytes
                 with contextlib.suppress(OSError, OverflowError, ValueError):
                     mem.seek(low)
                     found += mem.read(high - low)
