@@ -131,6 +131,15 @@ class Session:
             raise Ended("refused", reply)
         return reply
 
+    def hear(self, line):
+        """Send a line and return the first letter of what comes back, whenever the rest may come."""
+        self.stage = line.partition(" ")[0]
+        try:
+            self._socket.sendall(line.encode() + b"\r\n")
+            return self._socket.recv(1).decode("ascii", "replace")
+        except OSError as error:
+            raise _ended(error) from error
+
     def starttls(self):
         """From here on under TLS; the certificate is not checked. """
         self.must("STARTTLS")

@@ -117,8 +117,7 @@ def test_a_bot_is_trapped_and_quarantined_at_once(isp):
             with Session(lab.infected, address) as session:
                 session.must("EHLO bot")
                 session.must("MAIL FROM:<a@example.com>")
-                session._socket.sendall(b"RCPT TO:<b@example.org>\r\n")
-                session._socket.recv(1)         # the first byte of 451: the fact is on its way by then
+                assert session.hear("RCPT TO:<b@example.org>") == "4"       # of 451: the fact is on its way by then
                 outcomes.append("trapped")
         except Ended as end:
             outcomes.append(end.kind)
