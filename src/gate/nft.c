@@ -76,7 +76,8 @@ static void write_rest(struct writer *w, const struct nft_side *side, int f)
                 nft_rule(w, "%s vmap @wide%c_%c", side->field[f], family_digit(f), w->letter);
         if (side == &nft_going && f == FAMILY6)
                 refuse_transition_sources(w);
-        if (side == &nft_going) /* who comes so far is no customer, and customers are never banned: they do not pay for it */
+        if (side ==
+            &nft_going) /* who comes so far is no customer, and customers are never banned: they do not pay for it */
                 nft_rule(w, "jump bans_%c", w->letter);
         nft_end(w);
 }
