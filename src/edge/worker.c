@@ -336,8 +336,9 @@ static int zone_minutes(void)
         return (int)(local.tm_gmtoff / 60);
 }
 
-static int open_all(struct worker *w)
+int worker_open(struct worker *w, struct setup *setup)
 {
+        w->setup = *setup;
         int failed = read_policy(w);
         failed = failed ? failed : read_certificates(w);
         failed = failed ? failed : join_counts(w);
@@ -375,7 +376,7 @@ static void listen_all(struct worker *w)
         loop_signal(w->loop, SIGINT, on_signal, w);
 }
 
-static void close_all(struct worker *w)
+void worker_close(struct worker *w)
 {
         while (w->sessions)
                 session_free(w->sessions);
@@ -399,8 +400,7 @@ int worker_run(struct setup *setup)
         autobuf why;
         int landlock = 0;
         buf_init(&why, 4096);
-        w->setup = *setup;
-        int failed = open_all(w);
+        int failed = worker_open(w, setup);
         if (failed)
                 return failed;
         if (confine(w->setup.filter, &landlock, &why) != 0)
@@ -411,6 +411,6 @@ int worker_run(struct setup *setup)
         ssize_t n = send(w->setup.control, "r", 1, MSG_NOSIGNAL);
         (void)n; /* a host that is gone is seen at the next read */
         int status = loop_run(w->loop);
-        close_all(w);
+        worker_close(w);
         return status;
 }

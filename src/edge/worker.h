@@ -83,5 +83,8 @@ struct worker {
 
 /* Runs until it is told to end. `setup` is taken over. An exit status. */
 int worker_run(struct setup *setup);
+/* Its parts, for tests: all but listeners and locks; 0, or an exit status. */
+int worker_open(struct worker *w, struct setup *setup);
+void worker_close(struct worker *w);
 /* The wall clock, for facts and counts. */
 int64_t worker_now(void);
