@@ -385,8 +385,10 @@ static void shake_hands(struct io *io)
 size_t io_start_tls(struct io *io, struct ssl_ctx_st *ctx, bool server, const char *name)
 {
         size_t thrown = io->n_kept;
-        if (io->freed || io->state != OPEN || io->ssl)
-                panic("io: TLS begins once, on an open connection");
+        if (io->freed || io->ssl || io->state == CONNECTING)
+                panic("io: TLS begins once, on a connection");
+        if (io->state != OPEN)
+                return 0; /* the peer went while he was told to begin: ended() says so */
         free(take(io->kept));
         io->n_kept = 0;
         io->held = false;
@@ -488,6 +490,8 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 
 void io_deadline(struct io *io, int64_t at)
 {
+        if (io->state >= FINISHING)
+                return; /* the last one is that of io_finish() */
         io->deadline = at;
         watch(io);
 }
