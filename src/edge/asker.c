@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <sys/un.h>
 
-enum { DIGEST = 32, WAYS = 4 };
+enum { DIGEST = 32, WAYS = 4, IN_MOST = AUTH_REPLY_MOST + IO_KEPT_MOST };
 
 #define AGAIN (300 * INT64_C(1000))
 
@@ -43,6 +43,7 @@ struct asker {
         uint8_t key[16];
         bool connected, away;
         struct buf out; /* not yet connected: what will be sent; wiped */
+        struct buf in;  /* the beginning of an answer: io joins no pieces */
         struct memory memory[ASKER_REMEMBERS];
 };
 
@@ -164,6 +165,7 @@ static void away(struct asker *a, const char *why)
         io_free(take(a->io));
         auth_wipe(&a->out);
         buf_clear(&a->out);
+        buf_clear(&a->in);
         int64_t last = a->last_id; /* those asked meanwhile are of the next connection */
         for (struct question *q = a->open, *next; q; q = next) {
                 next = q->next;
@@ -218,15 +220,21 @@ static size_t on_bytes(void *arg, struct slice all)
 {
         struct asker *a = arg;
         static struct auth_reply r; /* large; nothing of it outlives answered() */
-        struct slice in = all;
-        int64_t n;
-        while (a->io && (n = auth_reply_get(in, &r)) > 0) {
+        int64_t n = 0;
+        buf_add(&a->in, all);
+        struct slice in = buf_slice(&a->in);
+        while (!a->in.full && (n = auth_reply_get(in, &r)) > 0) {
                 in = slice_from(in, (size_t)n);
                 answered(a, &r);
         }
-        if (a->io && n < 0)
+        if (n < 0 || a->in.full) {
                 away(a, "the answer is malformed");
-        return all.n - in.n;
+                return all.n;
+        }
+        if (in.n)
+                memmove(a->in.p, in.p, in.n);
+        a->in.n = in.n;
+        return all.n;
 }
 
 static void on_ready(void *arg)
@@ -355,6 +363,7 @@ struct asker *asker_new(struct loop *l, const char *socket, const uint8_t key[16
         a->to.sun_family = AF_UNIX;
         snprintf(a->to.sun_path, sizeof a->to.sun_path, "%s", socket);
         memcpy(a->key, key, sizeof a->key);
+        buf_init(&a->in, IN_MOST);
         buf_init(&a->out, IO_BACKLOG);
         auth_reserve(&a->out, IO_BACKLOG);
         a->tick = loop_timer(l, SECOND, on_tick, a);
@@ -373,6 +382,7 @@ void asker_free(struct asker *a)
         watch_free(a->tick);
         auth_wipe(&a->out);
         buf_done(&a->out);
+        buf_done(&a->in);
         explicit_bzero(a->key, sizeof a->key);
         free(a);
 }
