@@ -10,7 +10,7 @@
 #include <netinet/tcp.h>
 #include <openssl/ssl.h>
 
-enum { OUT_MOST = 64 << 10 };
+enum { OUT_MOST = 64 << 10, HELO_SHOWN = 128 };
 
 static size_t on_bytes(void *arg, struct slice all);
 static void on_ready(void *arg);
@@ -175,6 +175,12 @@ void session_free(struct session *s)
                 destroy(s);
 }
 
+/* This may be the callback of another conversation, which goes through the list of all: its end is told by its own connection. */
+void session_cut(struct session *s)
+{
+        shutdown(io_fd(s->io), SHUT_RDWR);
+}
+
 bool session_busy(const struct session *s)
 {
         return !s->role->drips && s->letter && carry_under_way(s);
@@ -187,7 +193,8 @@ static void close_after_words(struct session *s)
         if (s->ending)
                 return;
         s->ending = true;
-        io_deadline(s->io, 0);
+        if (s->role->drips)
+                trap_forget(s);
         io_finish(s->io, SESSION_LINGER);
 }
 
@@ -199,8 +206,8 @@ static void flush(struct session *s, struct buf *out)
                 trap_drip(s, out);
                 return;
         }
-        if (out->n && !io_write(s->io, buf_slice(out))) {
-                session_free(s); /* it never reads */
+        if (out->full || (out->n && !io_write(s->io, buf_slice(out)))) {
+                session_cut(s); /* it never reads */
                 return;
         }
         if (closed)
@@ -408,9 +415,12 @@ void session_behaviour(const struct session *s, struct buf *out)
                       { SMTP_DID_TLS_HELLO, "tls-hello" }, { SMTP_DID_BDAT, "bdat" },
                       { SMTP_DID_QUIT, "quit" },           { SMTP_DID_INJECT, "inject" } };
         const char *before = "did=";
+        struct slice helo = slice_of(s->helo);
+        if (helo.n > HELO_SHOWN) /* escaped it must leave room for what he did */
+                helo.n = HELO_SHOWN;
         buf_adds(out, "helo=");
         buf_addc(out, '"');
-        buf_add_escaped(out, slice_of(s->helo));
+        buf_add_escaped(out, helo);
         buf_adds(out, "\" ");
         for (size_t i = 0; i < COUNT_OF(words); i++)
                 if (s->smtp.did & words[i].bit) {
