@@ -269,8 +269,10 @@ static bool connected(struct asker *a)
                 if (!a->away)
                         log_event("auth-away", "asked=%zu why=\"nobody listens\"", a->n);
                 a->away = true;
+                return false;
         }
-        return a->io != NULL;
+        io_secret(a->io);
+        return true;
 }
 
 static struct question *ask(struct asker *a, struct auth_question *wanted, const uint8_t digest[DIGEST],
