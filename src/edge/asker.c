@@ -278,7 +278,14 @@ static bool connected(struct asker *a)
 static struct question *ask(struct asker *a, struct auth_question *wanted, const uint8_t digest[DIGEST],
                             asker_told *told, void *arg)
 {
-        if (a->n == ASKER_MOST || !connected(a)) {
+        size_t before = a->out.n;
+        bool room = a->n < ASKER_MOST && connected(a);
+        wanted->id = a->last_id + 1;
+        if (room)
+                auth_question_put(&a->out, wanted);
+        if (!room || a->out.full) { /* half a frame would end the connection, and what all others asked on it */
+                a->out.n = before;
+                a->out.full = false;
                 told(arg, ASKER_UNAVAILABLE, NULL);
                 return NULL;
         }
@@ -294,8 +301,6 @@ static struct question *ask(struct asker *a, struct auth_question *wanted, const
                 a->open->before = q;
         a->open = q;
         a->n++;
-        wanted->id = q->id;
-        auth_question_put(&a->out, wanted);
         if (a->connected) {
                 io_write(a->io, buf_slice(&a->out)); /* past its backlog nothing is asked, and the time runs out */
                 auth_wipe(&a->out);
