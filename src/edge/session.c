@@ -108,9 +108,11 @@ static void say_and_close(int fd, const char *text)
 
 void session_new(struct worker *w, const struct setup_listener *l, int fd, const struct addr *peer, uint16_t port)
 {
+        const struct policy_edge *e = &w->policy->edge;
         bool trap = l->role == EDGE_TRAP;
         w->n.accepted++;
-        if (!trap && w->n_sessions - w->n_trapped >= (uint64_t)w->policy->edge.connections) {
+        if (trap ? w->n_trapped >= (uint64_t)e->trap_connections && w->n_hurried >= HURRIED_MOST
+                 : w->n_sessions - w->n_trapped - w->n_hurried >= (uint64_t)e->connections) {
                 w->n.refused_full++;
                 say_and_close(fd, "421 4.3.2 Too many connections, try again later\r\n");
                 return;
@@ -162,6 +164,7 @@ static void destroy(struct session *s)
                 s->next->before = s->before;
         w->n_sessions--;
         w->n_trapped -= s->trapped;
+        w->n_hurried -= s->hurried;
         smtp_server_done(&s->smtp);
         io_free(s->io);
         free(s->helo);

@@ -53,7 +53,7 @@ struct session {
         uint16_t rcpts;
         int8_t slot; /* of the drips; -1: none */
         bool told;   /* the fact of this conversation is written */
-        bool counted : 1, trapped : 1, paused : 1, ending : 1, freed : 1, running : 1;
+        bool counted : 1, trapped : 1, hurried : 1, paused : 1, ending : 1, freed : 1, running : 1;
 };
 
 void session_new(struct worker *w, const struct setup_listener *l, int fd, const struct addr *peer, uint16_t port);

@@ -114,6 +114,8 @@ static void begin(struct session *s)
         struct worker *w = s->worker;
         if (w->n_trapped >= (uint64_t)w->policy->edge.trap_connections) {
                 w->n.trap_full++;
+                w->n_hurried++;
+                s->hurried = true;
                 session_greet(s);
                 return;
         }
