@@ -370,6 +370,9 @@ int worker_open(struct worker *w, struct setup *setup)
         failed = failed ? failed : join_counts(w);
         if (failed)
                 return failed;
+        for (size_t i = 0; i < w->setup.n_listeners; i++)
+                if (w->setup.listeners[i].role == EDGE_LEGACY && w->setup.listeners[i].legacy >= w->policy->n_legacies)
+                        return fail("the setup", "it has a listener that the policy has not");
         if (getrandom(w->key, sizeof w->key, 0) != (ssize_t)sizeof w->key)
                 panic("no random numbers");
         memcpy(w->sketch_key, w->setup.sketch_key.p, sizeof w->sketch_key);
