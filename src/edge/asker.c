@@ -40,6 +40,7 @@ struct asker {
         struct question *open;
         size_t n;
         int64_t last_id, again; /* again: when to try to connect anew */
+        int64_t keep;
         uint8_t key[16];
         bool connected, away;
         struct buf out; /* not yet connected: what will be sent; wiped */
@@ -122,7 +123,7 @@ static void remember(struct asker *a, const uint8_t digest[DIGEST], enum asker_a
                 if (set[i].until < oldest->until)
                         oldest = &set[i];
         free(oldest->account);
-        *oldest = (struct memory){ .until = time_monotonic() + ASKER_KEEP,
+        *oldest = (struct memory){ .until = time_monotonic() + a->keep,
                                    .answer = answer,
                                    .account = account ? account_copy(account) : NULL };
         memcpy(oldest->digest, digest, DIGEST);
@@ -370,11 +371,17 @@ struct asker *asker_new(struct loop *l, const char *socket, const uint8_t key[16
         a->to.sun_family = AF_UNIX;
         snprintf(a->to.sun_path, sizeof a->to.sun_path, "%s", socket);
         memcpy(a->key, key, sizeof a->key);
+        a->keep = ASKER_KEEP;
         buf_init(&a->in, IN_MOST);
         buf_init(&a->out, IO_BACKLOG);
         auth_reserve(&a->out, IO_BACKLOG);
         a->tick = loop_timer(l, SECOND, on_tick, a);
         return a;
+}
+
+void asker_keep(struct asker *a, int64_t us)
+{
+        a->keep = us;
 }
 
 void asker_free(struct asker *a)
