@@ -64,8 +64,10 @@ static bool use_chain(SSL_CTX *ctx, struct slice pem)
                 if (!good)
                         X509_free(more);
         }
+        bool whole = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE; /* the end of the file */
+        good = good && whole;
         if (good)
-                ERR_clear_error(); /* the end of the file */
+                ERR_clear_error();
         BIO_free(b);
         return good;
 }
