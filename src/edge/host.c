@@ -500,7 +500,7 @@ static int open_all(struct host *h)
         if (failed)
                 return failed;
         buf_init(&h->filter, FILTER_MOST);
-        if (seccomp_export(SANDBOX_SERVE | SANDBOX_NET, h->o->deadly, &h->filter) != 0)
+        if (seccomp_export(SANDBOX_ACCEPT | SANDBOX_NET, h->o->deadly, &h->filter) != 0)
                 return fail("seccomp", "no filter of system calls can be made");
         h->paths[0] = xasprintf("%s/keeper.sock", h->o->dir);
         h->paths[1] = xasprintf("%s/auth.sock", h->o->dir);
