@@ -215,7 +215,7 @@ static void flush(struct session *s, struct buf *out)
         }
         if (closed)
                 close_after_words(s);
-        else
+        else if (!s->role->drips || s->slot == -1) /* who is dripped to has all the time */
                 io_deadline(s->io, s->smtp.deadline == TIME_NEVER ? 0 : s->smtp.deadline);
 }
 

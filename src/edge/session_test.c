@@ -202,6 +202,82 @@ static void who_never_reads_is_cut_off(void **state)
         assert_int_equal(t->w.n_sessions, 0);
 }
 
+static void a_dated_exception_ends_at_its_date(void **state)
+{
+        struct a_worker *t = *state;
+        autoclose int before = a_worker_dial(t, EDGE_DIVERT);
+        assert_reply(t, before, "EHLO pc.example\r\n", "250 ");
+        t->w.policy->edge.plain_auth_until = worker_now();
+        settle_for(t->w.loop, DRIP_TICK + 100000);
+        assert_reply(t, before, RIGHT, "538 "); /* also who was there already */
+        autoclose int after = a_worker_dial(t, EDGE_DIVERT);
+        assert_reply(t, after, "EHLO pc.example\r\n", "250 ");
+        assert_reply(t, after, RIGHT, "538 ");
+        assert_int_equal(t->auth.asked, 0);
+}
+
+static void a_refused_data_gives_the_connection_back(void **state)
+{
+        struct a_worker *t = *state;
+        autoclose int fd = logged_in(t);
+        t->mta.verb = "DATA";
+        t->mta.reply = "451 4.3.0 Not now\r\n";
+        assert_reply(t, fd, "MAIL FROM:<ana@example.net>\r\n", "250 ");
+        assert_reply(t, fd, "RCPT TO:<rui@example.org>\r\n", "250 ");
+        assert_reply(t, fd, "DATA\r\n", "451 4.3.0 Not now");
+        assert_int_equal(hops_counts(t->w.hops).lent, 0);
+        assert_int_equal(hops_counts(t->w.hops).idle, 1);
+        assert_reply(t, fd, "RCPT TO:<rui@example.org>\r\n", "503 ");
+        t->mta.verb = NULL;
+        assert_reply(t, fd, "MAIL FROM:<ana@example.net>\r\nRCPT TO:<rui@example.org>\r\nDATA\r\n", "354 ");
+        assert_reply(t, fd, MESSAGE, "250 2.0.0 Queued");
+}
+
+static void a_message_that_is_not_his_ends_nowhere(void **state)
+{
+        static const struct {
+                const char *message, *want;
+        } rows[] = {
+                { "From: <eva@example.net>\r\n\r\nHello\r\n.\r\n", "550 5.7.1 The From address" },
+                { "Subject: x\r\n\r\nHello\r\n.\r\n", "550 5.6.0 The message has no From" },
+                { "From: <ana@example.net>\r\nFrom: <eva@example.net>\r\n\r\n.\r\n", "550 5.6.0 " },
+                { "From: <ana@example.net>\r\n\r\nbare\nlf\r\n.\r\n", "554 5.6.0 " },
+                { ".\r\n", "550 5.6.0 " },
+        };
+        struct a_worker *t = *state;
+        autoclose int fd = logged_in(t);
+        for (size_t i = 0; i < COUNT_OF(rows); i++) {
+                assert_reply(t, fd, "MAIL FROM:<ana@example.net>\r\nRCPT TO:<rui@example.org>\r\nDATA\r\n", "354 ");
+                assert_reply(t, fd, rows[i].message, rows[i].want);
+        }
+        assert_int_equal(t->mta.messages, 0);
+        assert_int_equal(hops_counts(t->w.hops).lent, 0);
+}
+
+/* One reply is written to a client that is gone or full while another is being told to stop. */
+static void all_may_be_told_to_stop(void **state)
+{
+        struct a_worker *t = *state;
+        int fds[4];
+        for (size_t i = 0; i < COUNT_OF(fds); i++) {
+                fds[i] = logged_in(t);
+                assert_reply(t, fds[i], "MAIL FROM:<ana@example.net>\r\n", "250 ");
+                t->mta.mute_at = "RCPT";
+                a_worker_send(t, fds[i], S("RCPT TO:<rui@example.org>\r\n"));
+        }
+        close(fds[1]);
+        a_server_close(&t->mta.server);
+        for (struct session *s = t->w.sessions, *next; s; s = next) {
+                next = s->next;
+                session_stop(s);
+        }
+        for (size_t i = 0; i < COUNT_OF(fds); i++)
+                if (i != 1)
+                        close(fds[i]);
+        settle(t->w.loop);
+        assert_int_equal(t->w.n_sessions, 0);
+}
+
 /* --- what stays in memory --- */
 
 /* How often the bytes stand in what this process can write. `backwards`, so that the search itself does not hold them. */
@@ -270,6 +346,10 @@ int main(void)
                 A_TEST(an_mta_may_die_at_any_step),
                 A_TEST(a_client_may_go_at_starttls),
                 A_TEST(who_never_reads_is_cut_off),
+                A_TEST(a_dated_exception_ends_at_its_date),
+                A_TEST(a_refused_data_gives_the_connection_back),
+                A_TEST(a_message_that_is_not_his_ends_nowhere),
+                A_TEST(all_may_be_told_to_stop),
                 A_TEST(no_password_stays_in_memory),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
