@@ -38,6 +38,7 @@ struct io {
         bool want_write : 1; /* TLS waits for room, whatever is asked of it */
         bool watching_write : 1;
         bool watching_read : 1;
+        bool due : 1; /* on_event() is to be run, whatever is waited for */
 };
 
 _Static_assert(sizeof(struct io) <= 256, "an idle connection is small");
@@ -95,6 +96,8 @@ static void watch(struct io *io)
                 event_remove_timer(&io->event);
         if ((r || w || timeout) && event_add(&io->event, timeout) == -1)
                 panic("event_add");
+        if (io->due) /* event_del() forgot it */
+                event_active(&io->event, 0, 0);
 }
 
 /* --- birth and death --- */
@@ -151,8 +154,10 @@ void io_free(struct io *io)
 /* on_event() is run soon: there is something to be told, or done. */
 static void soon(struct io *io)
 {
-        if (!io->running)
-                event_active(&io->event, 0, 0);
+        if (io->running)
+                return;
+        io->due = true;
+        event_active(&io->event, 0, 0);
 }
 
 static void end(struct io *io, enum io_end why)
@@ -472,6 +477,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
         struct io *io = arg;
         (void)fd;
         io->running = true;
+        io->due = false;
         step(io, what);
         if (!io->freed && io->end != NO_END) {
                 enum io_end why = (enum io_end)io->end;
