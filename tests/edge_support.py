@@ -181,7 +181,7 @@ class Edge:
 
     # --- clients ---
 
-    def socket(self, to=SERVER, port=587, source=None, timeout=30):
+    def socket(self, to=SERVER, port=587, source=None, timeout=15):
         family = socket.AF_INET6 if ":" in to else socket.AF_INET
         made = self.host.socket(family, socket.SOCK_STREAM)
         try:
