@@ -150,7 +150,7 @@ class Edge:
                 "smtpd_authorized_xclient_hosts": "0.0.0.0/0 [::]/0", "message_size_limit": "60000000", "smtputf8_enable": "yes",
                 "smtpd_recipient_restrictions": "check_recipient_access inline:{{nobody@example.org=550 5.1.1 No such user}}",
                 "smtpd_client_connection_count_limit": "0", "smtpd_hard_error_limit": "1000", "mynetworks": "127.0.0.0/32",
-                "virtual_mailbox_limit": "0"}
+                "virtual_mailbox_limit": "0", "smtpd_sasl_auth_enable": "yes", "default_transport": "error:no mail leaves this test"}
             self.mta.serve("mx.example.net", Place("127.0.0.1", "::1"), 10025)
             self.mta.start()
         else:
@@ -256,9 +256,12 @@ class Edge:
 
     def arrived(self, subject, n=1, timeout=15):
         """What was delivered with this subject, once there are n; each split by Mail."""
-        mark = b"Subject: " + subject.encode() + b"\n"
-        wait_for(lambda: sum(mark in each for each in self.files().values()) >= n, f"{n} with the subject {subject}", timeout)
-        return [Mail(each) for each in self.files().values() if mark in each]
+        mark = b"\nSubject: " + subject.encode() + b"\n"
+
+        def enough():
+            found = [each for each in self.files().values() if mark in each.partition(b"\n\n")[0] + b"\n"]
+            return len(found) >= n and found
+        return [Mail(each) for each in wait_for(enough, f"{n} with the subject {subject}", timeout)]
 
 
 class Mail:
