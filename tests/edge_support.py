@@ -51,7 +51,7 @@ edge {
     certificate  mail.example.net  chain %(folder)s/tls/chain.pem  key %(folder)s/tls/key.pem
     next-hop     relay %(next_hop)s
     help         "https://example.net/25"
-    workers      2
+    workers      %(workers)d
     connections-each  400
     %(edge)s
 }
@@ -89,13 +89,13 @@ def dated(message):
 class Edge:
     """mta: "postfix", or the next hops as the policy names them. `more`: of the edge block."""
 
-    def __init__(self, folder=None, mta="postfix", language="en", more="", policy=POLICY):
+    def __init__(self, folder=None, mta="postfix", language="en", more="", policy=POLICY, workers=2):
         need("openssl", *(["postfix"] if mta == "postfix" else []))
         self._folder = tempfile.TemporaryDirectory(prefix="porteiro-edge-")
         self.folder = pathlib.Path(folder or self._folder.name)
         self.lab, self.run, self.mta = Lab(), None, None
         self.next_hop = "127.0.0.1:10025" if mta == "postfix" else mta
-        self.language, self.more, self.text = language, more, policy
+        self.language, self.more, self.text, self.workers = language, more, policy, workers
         self._postfix = mta == "postfix"
 
     def __enter__(self):
@@ -129,7 +129,8 @@ class Edge:
     def write(self, **changes):
         """The policy file anew; apply is the test's."""
         vars(self).update(changes)
-        self.porteiro.policy(self.text % {"language": self.language, "folder": self.folder, "next_hop": self.next_hop, "edge": self.more})
+        self.porteiro.policy(self.text % {"language": self.language, "folder": self.folder, "next_hop": self.next_hop, "edge": self.more,
+                                          "workers": self.workers})
 
     def _people(self):
         do = self.porteiro.run
@@ -171,7 +172,7 @@ class Edge:
             else:
                 os.environ["PORTEIRO_SANDBOX"] = before
         if wait:
-            self.wait_event("edge-ready", 2)
+            self.wait_event("edge-ready", self.workers)
             wait_for(lambda: self.events("started", duty="auth"), "the duty auth", 30)
 
     def listens(self, port, address="127.0.0.1"):
@@ -374,7 +375,7 @@ REPLIES = {"banner": b"220 fake ESMTP", "quit": b"221 2.0.0 bye", "xclient": b"2
 class FakeMTA:
     """A mail server that does as it is told: rules[step] is what it does at banner, ehlo, xclient, mail, rcpt, data, dot, rset, quit.
 
-    "close" ends the connection, "reset" with an RST, "hang" never answers; bytes are said as they are; a function of (self, argument)
+    "close" ends the connection, "reset" with an RST, "half" in the middle of a reply, "hang" never answers; bytes are said as they are; a function of (self, argument)
     gives one of these, None for the usual. messages: (commands of the envelope, bytes), of each that it said 250 to; `whole` of each
     whose end it read. A step "body" is asked at the first bytes of a message. pieces=True says all byte by byte."""
 
@@ -438,9 +439,11 @@ class FakeMTA:
                 envelope.append(line.decode())
             if self._do(made, step, line) == 354:
                 body = self._body(made, file)
+                rule = self._rule("dot", body)
                 self.whole.append((envelope, body))
-                if self._do(made, "dot", body) == 250:
+                if rule is None or rule[:3] == b"250":
                     self.messages.append((envelope, body))
+                self._act(made, rule, REPLIES["dot"] + b"\r\n")
                 envelope = []
             elif step == "quit":
                 return
@@ -450,6 +453,7 @@ class FakeMTA:
         for raw in file:
             if first and self._rule("body", raw):
                 self._act(made, self._rule("body", raw), b"")
+                raise _Ended
             first = False
             if raw == b".\r\n":
                 return body
@@ -474,6 +478,9 @@ class FakeMTA:
         if rule == "hang":
             while made.recv(65536):
                 pass
+            raise _Ended
+        if rule == "half":
+            made.sendall(usual[:2])
             raise _Ended
         said = usual if rule is None else rule
         for piece in ([bytes([each]) for each in said] if self.pieces else [said]):
