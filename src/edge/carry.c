@@ -316,27 +316,35 @@ static void forward(struct session *s, struct slice bytes)
                 session_pause(s);
 }
 
+static bool all_his(struct session *s, const struct smtp_mailboxes *who)
+{
+        for (size_t i = 0; i < who->n; i++) {
+                autofree char *one = canonical(&who->path[i]);
+                if (!sender_allowed(s, slice_of(one)))
+                        return false;
+        }
+        return true;
+}
+
 /* The author must be his: what the reader's program shows is this, not the envelope. */
 static bool author_allowed(struct session *s)
 {
-        struct smtp_mailboxes who;
+        struct smtp_mailboxes who, sender;
         enum smtp_author found = smtp_header_author(&s->letter->header, &who);
+        enum smtp_author by = smtp_header_sender(&s->letter->header, &sender);
         if (found == SMTP_AUTHOR_MISSING) {
                 spoil_with(s, 550, S("5.6.0"), "The message has no From", "A mensagem nao tem From");
                 return false;
         }
-        if (found == SMTP_AUTHOR_UNCLEAR) {
-                spoil_with(s, 550, S("5.6.0"), "The From of this message can be read in two ways",
-                           "O From desta mensagem e ambiguo");
+        if (found == SMTP_AUTHOR_UNCLEAR || by == SMTP_AUTHOR_UNCLEAR) {
+                spoil_with(s, 550, S("5.6.0"), "The From or Sender of this message can be read in two ways",
+                           "O From ou o Sender desta mensagem e ambiguo");
                 return false;
         }
-        for (size_t i = 0; i < who.n; i++) {
-                autofree char *one = canonical(&who.path[i]);
-                if (!sender_allowed(s, slice_of(one))) {
-                        spoil_with(s, 550, S("5.7.1"), "The From address does not belong to your login",
-                                   "O endereco do From nao pertence ao seu usuario");
-                        return false;
-                }
+        if (!all_his(s, &who) || !all_his(s, &sender)) {
+                spoil_with(s, 550, S("5.7.1"), "The From (or Sender) address does not belong to your login",
+                           "O endereco do From (ou Sender) nao pertence ao seu usuario");
+                return false;
         }
         return true;
 }
