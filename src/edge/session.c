@@ -110,6 +110,11 @@ void session_new(struct worker *w, const struct setup_listener *l, int fd, const
 {
         bool trap = l->role == EDGE_TRAP;
         w->n.accepted++;
+        if (l->role == EDGE_SUBMISSION && !w->tls) { /* the socket is open, and somebody must say so */
+                w->n.refused_no_tls++;
+                say_and_close(fd, "421 4.3.5 TLS is not available now, try again later\r\n");
+                return;
+        }
         if (!trap && w->n_sessions - w->n_trapped >= (uint64_t)w->policy->edge.connections) {
                 w->n.refused_full++;
                 say_and_close(fd, "421 4.3.2 Too many connections, try again later\r\n");
