@@ -69,14 +69,24 @@ def need(*programs):
         pytest.skip(reason)
 
 
-def certificate(folder, name=NAME, days=30, only=("chain", "key")):
-    """A self-signed certificate in folder/chain.pem and key.pem; `only` leaves one of the two as it is. days may be negative."""
+def certificate(folder, over=False, only=("chain", "key")):
+    """A self-signed certificate in folder/chain.pem and key.pem, one that has expired if so asked; `only` leaves one of the two as it is."""
     folder.mkdir(exist_ok=True)
     new = {each: folder / f"{each}.new" for each in ("chain", "key")}
-    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={name}",
-                    "-addext", f"subjectAltName=DNS:{name}", "-keyout", new["key"], "-out", new["chain"],
-                    *(["-days", str(days)] if days > 0 else ["-not_before", "20200101000000Z", "-not_after", "20200201000000Z"])],
-                   check=True, capture_output=True)
+    subject = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-subj", f"/CN={NAME}", "-keyout", new["key"]]
+
+    def openssl(*words):
+        subprocess.run(["openssl", *words], check=True, capture_output=True)
+    if over:        # what `req` cannot date
+        with tempfile.TemporaryDirectory() as ca:
+            pathlib.Path(ca, "index").touch()
+            pathlib.Path(ca, "conf").write_text(f"[ca]\ndefault_ca=d\n[d]\ndatabase={ca}/index\nnew_certs_dir={ca}\nrand_serial=yes\n"
+                                                "default_md=sha256\npolicy=p\n[p]\ncommonName=supplied\n")
+            openssl("req", "-new", *subject, "-out", f"{ca}/request")
+            openssl("ca", "-config", f"{ca}/conf", "-batch", "-notext", "-selfsign", "-keyfile", new["key"], "-in", f"{ca}/request", "-out",
+                    new["chain"], "-startdate", "20200101000000Z", "-enddate", "20200201000000Z")
+    else:
+        openssl("req", "-x509", *subject, "-addext", f"subjectAltName=DNS:{NAME}", "-days", "30", "-out", new["chain"])
     for each in only:
         new[each].rename(folder / f"{each}.pem")
 
@@ -226,11 +236,11 @@ class Edge:
     def log(self):
         return "".join(path.read_text(errors="replace") for path in sorted(self.folder.glob("run-*.log")))
 
-    def events(self, name, **fields):
+    def events(self, name, /, **fields):
         found = [dict(re.findall(r'([\w-]+)=("[^"]*"|\S*)', line)) for line in self.log().splitlines() if f" event={name} " in line + " "]
         return [each for each in found if all(each.get(key, "").strip('"') == str(value) for key, value in fields.items())]
 
-    def wait_event(self, name, n=1, timeout=30, **fields):
+    def wait_event(self, name, /, n=1, timeout=30, **fields):
         def enough():
             if self.run.poll() is not None:
                 raise LabError(f"porteiro ended: {self.log()[-3000:]}")

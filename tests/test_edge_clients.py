@@ -189,6 +189,8 @@ def test_another_ones_sender_is_refused(edge):
 @pytest.mark.parametrize("head, code", [
     (f"From: {RUI}", 550), (f"From: Ana <{ANA}>, Rui <{RUI}>", 550), (f"From: {ANA}\r\nFrom: {RUI}", 550), ("Subject: x", 550),
     ("From: ana@example.net@example.org", 550), (f'From: "{ANA}" <{RUI}>', 550), ("From:", 550),
+    (f"From: {ANA}\r\nSender: {RUI}", 550), (f"From: {ANA}\r\nSender: {ANA}, {ANA}", 550), (f"From: {ANA}\r\nSender: {ANA}\r\nSender: {ANA}", 550),
+    (f"From: {ANA}\r\nSender: vendas@example.net", 250),
     (f"From: {ANA}", 250), (f"From: VENDAS@Example.NET, {ANA}", 250), (f"FROM:\r\n {ANA}", 250), ("From: Loja <pedidos@loja.example.org>", 250),
 ])
 def test_the_author_must_be_his(edge, head, code):
