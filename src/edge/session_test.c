@@ -74,8 +74,9 @@ static void all_at_once_is_the_same(void **state)
 {
         struct a_worker *t = *state;
         autoclose int fd = logged_in(t);
-        assert_reply(t, fd, "MAIL FROM:<ana@example.net>\r\nRCPT TO:<rui@example.org>\r\nRCPT TO:<eva@example.org>\r\nDATA\r\n",
-                     "354 ");
+        assert_reply(
+            t, fd, "MAIL FROM:<ana@example.net>\r\nRCPT TO:<rui@example.org>\r\nRCPT TO:<eva@example.org>\r\nDATA\r\n",
+            "354 ");
         assert_reply(t, fd, MESSAGE "MAIL FROM:<ana@example.net>\r\nRCPT TO:<rui@example.org>\r\nDATA\r\n", "354 ");
         assert_reply(t, fd, MESSAGE "QUIT\r\n", "221 ");
         assert_int_equal(t->mta.messages, 2);
@@ -123,9 +124,14 @@ static void anew(struct a_worker *t)
 
 static void a_client_may_go_at_any_step(void **state)
 {
-        static const char *const steps[] = { "EHLO pc.example\r\n", RIGHT, "MAIL FROM:<ana@example.net>\r\n",
-                                             "RCPT TO:<rui@example.org>\r\n", "DATA\r\n", "From: <ana@example.net>\r\n\r\n",
-                                             "Hello\r\n", ".\r\n" };
+        static const char *const steps[] = { "EHLO pc.example\r\n",
+                                             RIGHT,
+                                             "MAIL FROM:<ana@example.net>\r\n",
+                                             "RCPT TO:<rui@example.org>\r\n",
+                                             "DATA\r\n",
+                                             "From: <ana@example.net>\r\n\r\n",
+                                             "Hello\r\n",
+                                             ".\r\n" };
         static const char *const mute[] = { NULL, "GREETING", "EHLO", "XCLIENT", "MAIL", "RCPT", "DATA", "." };
         struct a_worker *t = *state;
         for (size_t m = 0; m < COUNT_OF(mute); m++)
