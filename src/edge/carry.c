@@ -101,18 +101,34 @@ static struct slice login_of(const struct session *s, char text[LEGACY_LOGIN_MAX
         return slice_of(text);
 }
 
-/* The address of IPv6 as "IPV6:2001:db8::1", as Postfix wants it. */
-static void who_of(const struct session *s, char addr[ADDR_TEXT_MAX + 8], char port[8],
-                   struct slice who[SMTP_XCLIENT_COUNT])
+struct who_texts {
+        char addr[ADDR_TEXT_MAX + 8], port[8], dest[ADDR_TEXT_MAX + 8], dest_port[8], login[LEGACY_LOGIN_MAX];
+};
+
+/* An address of IPv6 is "IPV6:2001:db8::1", as Postfix wants it. */
+static struct slice print_address(const struct addr *a, char out[ADDR_TEXT_MAX + 8])
 {
         char text[ADDR_TEXT_MAX];
+        snprintf(out, ADDR_TEXT_MAX + 8, "%s%s", addr_is_v4(a) ? "" : "IPV6:", addr_print(a, text));
+        return slice_of(out);
+}
+
+static struct slice print_port(uint16_t port, char out[8])
+{
+        snprintf(out, 8, "%u", port);
+        return slice_of(out);
+}
+
+static void who_of(const struct session *s, struct who_texts *texts, struct slice who[SMTP_XCLIENT_COUNT])
+{
         memset(who, 0, SMTP_XCLIENT_COUNT * sizeof *who);
-        snprintf(addr, ADDR_TEXT_MAX + 8, "%s%s", addr_is_v4(&s->peer) ? "" : "IPV6:", addr_print(&s->peer, text));
-        snprintf(port, 8, "%u", s->peer_port);
-        who[SMTP_XCLIENT_ADDR] = slice_of(addr);
-        who[SMTP_XCLIENT_PORT] = slice_of(port);
+        who[SMTP_XCLIENT_ADDR] = print_address(&s->peer, texts->addr);
+        who[SMTP_XCLIENT_PORT] = print_port(s->peer_port, texts->port);
+        who[SMTP_XCLIENT_DESTADDR] = print_address(&s->dest, texts->dest);
+        who[SMTP_XCLIENT_DESTPORT] = print_port(s->dest_port, texts->dest_port);
         who[SMTP_XCLIENT_HELO] = slice_of(s->helo);
         who[SMTP_XCLIENT_PROTO] = s->smtp.esmtp ? S("ESMTP") : S("SMTP");
+        who[SMTP_XCLIENT_LOGIN] = login_of(s, texts->login);
 }
 
 /* The reference in the refusal leads here. */
@@ -129,7 +145,7 @@ static void log_refused(struct session *s, struct slice from, const char *why)
 
 void carry_mail(struct session *s, const struct smtp_mail *m)
 {
-        char addr[ADDR_TEXT_MAX + 8], port[8], login[LEGACY_LOGIN_MAX];
+        struct who_texts texts;
         struct slice who[SMTP_XCLIENT_COUNT];
         struct smtp_mail mail = *m;
         carry_drop(s);
@@ -155,8 +171,7 @@ void carry_mail(struct session *s, const struct smtp_mail *m)
         struct letter *l = s->letter = xcalloc(1, sizeof *l);
         l->from = take(from);
         l->began = time_monotonic();
-        who_of(s, addr, port, who);
-        who[SMTP_XCLIENT_LOGIN] = login_of(s, login);
+        who_of(s, &texts, who);
         l->relay = relay_new(s->worker->hops, &mail, who, on_relay, s);
         session_answer(s, NULL);
 }

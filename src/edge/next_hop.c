@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "edge/next_hop.h"
 #include "base/log.h"
+#include "edge/proxy.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -30,7 +31,8 @@ struct hop {
         struct smtp_client smtp;
         struct relay *relay; /* NULL: idle, or on its way to be */
         struct hop *next, *before;
-        char *identity; /* what XCLIENT said last; NULL: nothing */
+        char *identity;   /* what XCLIENT or the PROXY header said last; NULL: nothing */
+        struct buf proxy; /* the header, where there is one */
         int64_t idle_since;
         enum stage stage;
         bool reused;        /* and has not answered since */
@@ -66,7 +68,7 @@ struct relay {
         char *identity;
         struct slice who[SMTP_XCLIENT_COUNT];
         enum relay_stage stage;
-        size_t failed; /* connections that came to nothing */
+        size_t failed;             /* connections that came to nothing */
         struct smtp_reply refusal; /* of MAIL: the answer to every recipient from then on; code 0: none */
         char *refusal_text;
         bool mail_sent, rcpt_sent, asked; /* asked: an answer to the recipient is due */
@@ -185,6 +187,7 @@ static void hop_end(struct hop *h)
 {
         smtp_client_done(&h->smtp);
         free(h->identity);
+        buf_done(&h->proxy);
         free(h);
 }
 
@@ -310,7 +313,7 @@ static void hop_identify(struct hop *h)
         struct relay *r = h->relay;
         const struct hops_rules *rules = h->all->rules;
         well(h->mta);
-        if (!r || !rules->identify || (h->identity && strcmp(h->identity, r->identity) == 0)) {
+        if (!r || rules->identify != EDGE_IDENTIFY_XCLIENT || (h->identity && strcmp(h->identity, r->identity) == 0)) {
                 hop_ready(h);
                 return;
         }
@@ -437,6 +440,8 @@ static void on_io_ready(void *arg)
         struct hop *h = arg;
         if (io_tls(h->io))
                 smtp_client_tls(&h->smtp, time_monotonic(), true, &h->all->out);
+        else if (h->proxy.n)
+                buf_add(&h->all->out, buf_slice(&h->proxy));
         flush_out(h);
 }
 
@@ -508,6 +513,28 @@ static struct mta *choose(struct hops *all)
         return NULL;
 }
 
+static struct addr addr_of(struct slice text, struct slice port, uint16_t *ret_port)
+{
+        struct addr a = { .b = { 0 } };
+        uint64_t n = 0;
+        addr_parse(slice_starts(text, S("IPV6:")) ? slice_from(text, 5) : text, &a);
+        slice_u64(port, UINT16_MAX, &n);
+        *ret_port = (uint16_t)n;
+        return a;
+}
+
+static void introduce(struct hop *h, const struct relay *r)
+{
+        uint16_t from_port, to_port;
+        if (h->all->rules->identify != EDGE_IDENTIFY_PROXY)
+                return;
+        struct addr from = addr_of(r->who[SMTP_XCLIENT_ADDR], r->who[SMTP_XCLIENT_PORT], &from_port);
+        struct addr to = addr_of(r->who[SMTP_XCLIENT_DESTADDR], r->who[SMTP_XCLIENT_DESTPORT], &to_port);
+        buf_init(&h->proxy, PROXY_MOST);
+        proxy_put(&h->proxy, &from, from_port, &to, to_port);
+        h->identity = xstrdup(r->identity);
+}
+
 /* NULL: no MTA is to be had. */
 static struct hop *hop_new(struct hops *all, struct relay *r)
 {
@@ -521,6 +548,7 @@ static struct hop *hop_new(struct hops *all, struct relay *r)
                         all->counts.lent++;
                         list_add(&all->busy, h);
                         smtp_client_init(&h->smtp, &all->rules->smtp, time_monotonic());
+                        introduce(h, r);
                         io_deadline(h->io, time_monotonic() + HOP_CONNECT);
                         if (!mta->at->path.n)
                                 setsockopt(io_fd(h->io), IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
@@ -543,7 +571,8 @@ static struct hop *idle_for(struct hops *all, const struct relay *r)
                         best = h;
                         break;
                 }
-        if (!best)
+        bool his = best && best->identity && strcmp(best->identity, r->identity) == 0;
+        if (!best || (all->rules->identify == EDGE_IDENTIFY_PROXY && !his))
                 return NULL;
         list_drop(&all->idle, best);
         list_add(&all->busy, best);

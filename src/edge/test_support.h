@@ -155,11 +155,11 @@ static inline void a_server_close(struct a_server *s)
 
 struct a_mta {
         struct a_server server;
-        const char *offers;           /* lines of EHLO behind the first, each "250-…\r\n" */
+        const char *offers;            /* lines of EHLO behind the first, each "250-…\r\n" */
         const char *dies_at, *mute_at; /* a verb, GREETING, or "." for the end of a message */
-        const char *verb, *reply;     /* this one is answered by this, with its CRLF */
-        struct buf heard;             /* commands, one a line; messages as "(message)" */
-        struct buf message;           /* the last one, as it came */
+        const char *verb, *reply;      /* this one is answered by this, with its CRLF */
+        struct buf heard;              /* commands, one a line; messages as "(message)" */
+        struct buf message;            /* the last one, as it came */
         size_t messages;
         bool extra_reply; /* one that nobody asked for, behind that to `verb` */
 };
@@ -266,7 +266,7 @@ static inline void a_mta_close(struct a_mta *m)
 
 struct a_auth {
         struct a_server server;
-        bool holds;          /* answers when a_auth_release() is called */
+        bool holds;           /* answers when a_auth_release() is called */
         size_t asked, checks; /* questions; those for a password */
         int64_t held[64];
         enum auth_verb verbs[64];
@@ -447,7 +447,8 @@ static inline struct setup_certificate *a_certificate(const char *name)
         X509_gmtime_adj(X509_getm_notBefore(x), -60);
         X509_gmtime_adj(X509_getm_notAfter(x), 3600);
         X509_set_pubkey(x, key);
-        X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
+        X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1,
+                                   0);
         X509_set_issuer_name(x, X509_get_subject_name(x));
         X509_sign(x, key, EVP_sha256());
         free((char *)c->chain.p);
@@ -471,10 +472,10 @@ struct a_worker {
 };
 
 #define A_POLICY                                                                                                       \
-        "network \"Test\" { domain example.net  timezone UTC  language en }\n"                                                                    \
+        "network \"Test\" { domain example.net  timezone UTC  language en }\n"                                         \
         "class home { port25 divert }\npool homes { class home  prefix 198.51.100.0/24 }\n"                            \
         "edge { submission port 587  certificate mail.example.net chain /none/c.pem key /none/k.pem\n"                 \
-        "  next-hop relay unix:%s/mta.sock  plain-auth-until 2099-01-01  trap-connections 2  connections 10 }\n"        \
+        "  next-hop relay unix:%s/mta.sock  plain-auth-until 2099-01-01  trap-connections 2  connections 10 }\n"       \
         "legacy panels { listen 192.0.2.1:2626  from 192.0.2.0/24  sender @panel.example\n"                            \
         "  until 2099-01-01  owner noc@example.net }\n"
 

@@ -300,7 +300,7 @@ static void make_hops(struct worker *w)
                                   .smtp = { .helo = e->name,
                                             .tls =
                                                 e->maildir.n ? SMTP_TLS_NEVER : (enum smtp_client_tls)e->next_hop_tls },
-                                  .identify = e->maildir.n || e->identify,
+                                  .identify = e->maildir.n ? EDGE_IDENTIFY_XCLIENT : e->identify,
                                   .language = w->language };
         if (r->smtp.tls != SMTP_TLS_NEVER)
                 r->tls = tls_client();
