@@ -66,45 +66,12 @@ struct relay {
         char *identity;
         struct slice who[SMTP_XCLIENT_COUNT];
         enum relay_stage stage;
-        size_t failed; /* connections that came to nothing */
+        size_t failed;             /* connections that came to nothing */
         struct smtp_reply refusal; /* of MAIL: the answer to every recipient from then on; code 0: none */
         char *refusal_text;
         bool mail_sent, rcpt_sent, asked; /* asked: an answer to the recipient is due */
         bool retried, no_room, telling, freed;
 };
-
-/* ---- copies ---- */
-
-static struct slice put_copy(char **at, struct slice s)
-{
-        if (!s.p)
-                return s;
-        memcpy(*at, s.p, s.n);
-        struct slice copy = { *at, s.n };
-        *at += s.n;
-        return copy;
-}
-
-static char *copy_mail(const struct smtp_mail *m, struct smtp_mail *ret)
-{
-        char *all = xmalloc(m->from.local.n + m->from.domain.n + m->envid.n + m->auth.n + 1), *at = all;
-        *ret = *m;
-        ret->from.local = put_copy(&at, m->from.local);
-        ret->from.domain = put_copy(&at, m->from.domain);
-        ret->envid = put_copy(&at, m->envid);
-        ret->auth = put_copy(&at, m->auth);
-        return all;
-}
-
-static char *copy_rcpt(const struct smtp_rcpt *r, struct smtp_rcpt *ret)
-{
-        char *all = xmalloc(r->to.local.n + r->to.domain.n + r->orcpt.n + 1), *at = all;
-        *ret = *r;
-        ret->to.local = put_copy(&at, r->to.local);
-        ret->to.domain = put_copy(&at, r->to.domain);
-        ret->orcpt = put_copy(&at, r->orcpt);
-        return all;
-}
 
 /* All values in one string, each behind its attribute's number, which tells identities apart. */
 static char *copy_identity(const struct slice who[SMTP_XCLIENT_COUNT], struct slice ret[SMTP_XCLIENT_COUNT])
@@ -601,7 +568,7 @@ struct relay *relay_new(struct hops *all, const struct smtp_mail *mail, const st
 {
         struct relay *r = xcalloc(1, sizeof *r);
         *r = (struct relay){ .all = all, .on = on, .arg = arg };
-        r->texts = copy_mail(mail, &r->mail);
+        r->texts = smtp_mail_copy(mail, &r->mail);
         r->identity = copy_identity(who, r->who);
         return r;
 }
@@ -645,7 +612,7 @@ static void send_asked(struct relay *r)
 void relay_rcpt(struct relay *r, const struct smtp_rcpt *rcpt)
 {
         free(r->rcpt_texts);
-        r->rcpt_texts = copy_rcpt(rcpt, &r->rcpt);
+        r->rcpt_texts = smtp_rcpt_copy(rcpt, &r->rcpt);
         r->asked = true;
         r->rcpt_sent = false;
         if (r->refusal.code)

@@ -58,7 +58,7 @@ static int setup(void **state)
                 t->at[i].path = slice_of(t->paths[i]);
         }
         t->rules = (struct hops_rules){
-                .mtas = t->at, .n = 1, .smtp = { S("edge.example.net") }, .identify = true, .wait = SHORT
+                .mtas = t->at, .n = 1, .smtp = { .helo = S("edge.example.net") }, .identify = true, .wait = SHORT
         };
         open_hops(t);
         *state = t;
@@ -95,6 +95,7 @@ static void rcpt(struct a_test *t, struct a_mail *m, const char *local)
 
 static void whole_message(struct a_test *t, struct a_mail *m)
 {
+        assert_non_null(m->relay);
         relay_data(m->relay);
         settle(t->loop);
         if (!m->relay || m->on != RELAY_ON_DATA || m->code != 354)
