@@ -38,8 +38,8 @@ struct io {
         bool want_write : 1; /* TLS waits for room, whatever is asked of it */
         bool watching_write : 1;
         bool watching_read : 1;
-        bool secret : 1;  /* what is written is wiped when it is gone */
-        bool due : 1; /* on_event() is to be run, whatever is waited for */
+        bool secret : 1; /* what is written is wiped when it is gone */
+        bool due : 1;    /* on_event() is to be run, whatever is waited for */
 };
 
 _Static_assert(sizeof(struct io) <= 256, "an idle connection is small");

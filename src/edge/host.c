@@ -38,7 +38,8 @@ enum {
 struct worker_process {
         pid_t pid; /* 0: free */
         int control;
-        int64_t number, started, again, delay, drains; /* drains: since when; again: when to start it anew; 0: it lives */
+        int64_t number, started, again, delay,
+            drains; /* drains: since when; again: when to start it anew; 0: it lives */
         bool draining;
         struct watch *heard;
 };

@@ -154,12 +154,9 @@ int main(void)
 {
 #define A_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
-                A_TEST(who_names_a_recipient_is_dripped_to),
-                A_TEST(what_he_says_meanwhile_waits),
-                A_TEST(a_thousand_commands_cost_no_memory),
-                A_TEST(who_talks_before_the_greeting_is_told_of_at_once),
-                A_TEST(one_that_is_told_to_go_is_not_kept),
-                A_TEST(past_its_limit_it_is_short),
+                A_TEST(who_names_a_recipient_is_dripped_to), A_TEST(what_he_says_meanwhile_waits),
+                A_TEST(a_thousand_commands_cost_no_memory),  A_TEST(who_talks_before_the_greeting_is_told_of_at_once),
+                A_TEST(one_that_is_told_to_go_is_not_kept),  A_TEST(past_its_limit_it_is_short),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

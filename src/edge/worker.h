@@ -72,7 +72,7 @@ struct worker {
         int zone_minutes;
         struct session *sessions;
         size_t n_sessions, n_trapped, n_hurried; /* hurried: in the trap, past its limit */
-        struct map peers; /* address or /64 → struct peer */
+        struct map peers;                        /* address or /64 → struct peer */
         struct session *drips[DRIP_SLOTS];
         size_t slot;
         struct watch *tick, *control, *listeners[SETUP_LISTENERS_MOST], *end;
