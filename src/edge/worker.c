@@ -419,6 +419,8 @@ void worker_close(struct worker *w)
         policy_free(w->policy);
         for (size_t i = 0; i < COUNT_OF(w->texts); i++)
                 free(w->texts[i]);
+        if (w->counts)
+                munmap(w->counts, w->setup.counts_bytes);
         setup_done(&w->setup);
 }
 
