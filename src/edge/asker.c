@@ -212,7 +212,9 @@ static void answered(struct asker *a, struct auth_reply *r)
         enum asker_answer answer = answers[r->verdict];
         bool account = answer == ASKER_YES && r->verb == AUTH_CHECK;
         struct account who = account_of(r);
-        if (account || (r->verb == AUTH_DOMAIN && answer != ASKER_UNAVAILABLE))
+        /* Who is suspended asks again as soon as he was told that he is not any more. */
+        bool good = account && !who.suspended;
+        if (good || (r->verb == AUTH_DOMAIN && answer != ASKER_UNAVAILABLE))
                 remember(a, q->digest, answer, account ? &who : NULL);
         tell(q, answer, account ? account_copy(&who) : NULL);
 }

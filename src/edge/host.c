@@ -7,6 +7,7 @@
 #include "base/time.h"
 #include "edge/doors.h"
 #include "edge/setup.h"
+#include "edge/tls.h"
 #include "guard/window.h"
 
 #include <errno.h>
@@ -30,7 +31,7 @@ enum {
 };
 
 #define TICK SECOND
-#define FILES_EVERY (10 * SECOND)
+#define FILES_EVERY SECOND
 #define STOP_PATIENCE (9 * SECOND)
 #define DRAIN_PATIENCE (11 * MINUTE) /* past WORKER_DRAIN it hangs */
 #define BACKOFF_MOST (30 * SECOND)
@@ -53,7 +54,8 @@ struct host {
         size_t n; /* how many there should be */
         char *program, *paths[3];
         struct buf filter, certificates; /* certificates: PEM texts, wiped when they are read anew */
-        struct timespec *seen;           /* when each certificate's files were changed last */
+        struct timespec *seen,
+            *looked; /* when the files of certificates were changed: of those in use, at the last look */
         int64_t files_looked;
         bool stopping, renew_due;
 };
@@ -88,63 +90,107 @@ static bool read_pem(const struct policy_certificate *c, struct slice path, stru
         return !failed;
 }
 
-/* Adds what can be read of it to the setup. */
-static void read_certificate(const struct policy_certificate *c, struct setup *s)
+static void wipe(struct buf *key)
 {
-        struct buf chain, key;
-        buf_init(&chain, PEM_MOST);
-        buf_init(&key, PEM_MOST);
-        if (read_pem(c, c->chain, &chain) && read_pem(c, c->key, &key)) {
-                struct slice pem = buf_slice(&chain), secret = buf_slice(&key);
-                s->certificates[s->n_certificates++] = (struct setup_certificate){ c->name, pem, secret };
-                return;
-        }
-        if (key.p)
-                explicit_bzero(key.p, key.cap);
-        buf_done(&chain);
-        buf_done(&key);
+        if (key->p)
+                explicit_bzero(key->p, key->cap);
+        buf_done(key);
 }
 
-static void drop_certificates(struct setup *s)
+/* False: it cannot be used, and the log says why. */
+static bool read_certificate(const struct policy_certificate *c, struct setup_certificate *ret)
 {
-        for (size_t i = 0; i < s->n_certificates; i++) {
-                explicit_bzero((char *)s->certificates[i].key.p, s->certificates[i].key.n);
-                free((char *)s->certificates[i].key.p);
-                free((char *)s->certificates[i].chain.p);
+        struct buf chain, key;
+        autobuf why, text;
+        buf_init(&chain, PEM_MOST);
+        buf_init(&key, PEM_MOST);
+        buf_init(&why, LOG_LINE_MOST);
+        buf_init(&text, LOG_LINE_MOST);
+        bool good = read_pem(c, c->chain, &chain) && read_pem(c, c->key, &key);
+        *ret = (struct setup_certificate){ c->name, buf_slice(&chain), buf_slice(&key) };
+        if (good && tls_check(ret, &why) != 0) {
+                log_event("certificate-unusable", "name=%.*s why=%s", SLICE_ARGS(c->name),
+                          log_text(&text, buf_slice(&why)));
+                good = false;
         }
-        free(take(s->certificates));
-        s->n_certificates = 0;
+        if (good) {
+                if (tls_is_over(ret))
+                        log_event("certificate-expired", "name=%.*s", SLICE_ARGS(c->name));
+                ret->name = slice_of(slice_dup(c->name)); /* outlives the generation */
+                return true;
+        }
+        wipe(&key);
+        buf_done(&chain);
+        return false;
+}
+
+/* What is used now goes on: a renewal that failed must not take the door away. */
+static bool keep_former(struct slice name, struct setup_certificate *all, size_t n, struct setup_certificate *ret)
+{
+        for (size_t i = 0; i < n; i++)
+                if (all[i].chain.p && slice_eq(all[i].name, name)) {
+                        log_event("certificate-kept", "name=%.*s", SLICE_ARGS(name));
+                        *ret = all[i];
+                        all[i] = (struct setup_certificate){ .name = S("") };
+                        return true;
+                }
+        return false;
+}
+
+static void drop_certificates(struct setup_certificate *all, size_t n)
+{
+        for (size_t i = 0; i < n; i++) {
+                if (!all[i].chain.p)
+                        continue;
+                explicit_bzero((char *)all[i].key.p, all[i].key.n);
+                free((char *)all[i].key.p);
+                free((char *)all[i].chain.p);
+                free((char *)all[i].name.p);
+        }
+        free(all);
+}
+
+/* When the files were changed last, two of each certificate. */
+static struct timespec *look(const struct policy_edge *e)
+{
+        struct timespec *at = xcalloc(2 * e->n_certificates + 1, sizeof *at);
+        for (size_t i = 0; i < e->n_certificates; i++) {
+                at[2 * i] = changed(e->certificates[i].chain);
+                at[2 * i + 1] = changed(e->certificates[i].key);
+        }
+        return at;
 }
 
 static void read_certificates(struct host *h)
 {
         const struct policy_edge *e = &h->o->policy()->edge;
         struct setup *s = &h->setup;
-        drop_certificates(s);
-        free(h->seen);
+        struct setup_certificate *former = take(s->certificates);
+        size_t n = s->n_certificates;
         s->certificates = xcalloc(e->n_certificates + 1, sizeof *s->certificates);
-        h->seen = xcalloc(2 * e->n_certificates + 1, sizeof *h->seen);
+        s->n_certificates = 0;
+        free(h->seen);
+        free(h->looked);
+        h->seen = look(e);
+        h->looked = look(e);
         for (size_t i = 0; i < e->n_certificates && i < SETUP_CERTIFICATES_MOST; i++) {
-                h->seen[2 * i] = changed(e->certificates[i].chain);
-                h->seen[2 * i + 1] = changed(e->certificates[i].key);
-                read_certificate(&e->certificates[i], s);
+                struct setup_certificate *one = &s->certificates[s->n_certificates];
+                if (read_certificate(&e->certificates[i], one) || keep_former(e->certificates[i].name, former, n, one))
+                        s->n_certificates++;
         }
-}
-
-static bool same_time(struct timespec a, struct timespec b)
-{
-        return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+        drop_certificates(former, n);
 }
 
 /* A renewed certificate may be half written: it is taken when it stood still for one look. */
 static bool certificates_changed(struct host *h)
 {
         const struct policy_edge *e = &h->o->policy()->edge;
-        bool moved = false;
-        for (size_t i = 0; i < e->n_certificates && i < SETUP_CERTIFICATES_MOST; i++)
-                moved |= !same_time(h->seen[2 * i], changed(e->certificates[i].chain)) ||
-                         !same_time(h->seen[2 * i + 1], changed(e->certificates[i].key));
-        return moved;
+        size_t bytes = 2 * e->n_certificates * sizeof *h->seen;
+        struct timespec *now = look(e);
+        bool still = memcmp(now, h->looked, bytes) == 0, moved = memcmp(now, h->seen, bytes) != 0;
+        free(h->looked);
+        h->looked = now;
+        return moved && still;
 }
 
 /* ---- starting ---- */
@@ -498,14 +544,26 @@ static char *folder_of(struct slice path)
         return slice_dup((struct slice){ path.p, n });
 }
 
+/* The folder it is in, and the one it leads to where it is a link, as certbot makes them. Returns how many were added. */
+static size_t add_folders(struct slice path, const char **folders)
+{
+        size_t n = 0;
+        autofree char *name = slice_dup(path);
+        autofree char *real = realpath(name, NULL);
+        folders[n++] = folder_of(path);
+        if (real && strcmp(real, name) != 0)
+                folders[n++] = folder_of(slice_of(real));
+        return n;
+}
+
 static void lock_in(struct host *h)
 {
         const struct policy_edge *e = &h->o->policy()->edge;
         size_t n = 0;
-        const char **folders = xcalloc(2 * e->n_certificates + 1, sizeof *folders);
+        const char **folders = xcalloc(4 * e->n_certificates + 1, sizeof *folders);
         for (size_t i = 0; i < e->n_certificates; i++) {
-                folders[n++] = folder_of(e->certificates[i].chain);
-                folders[n++] = folder_of(e->certificates[i].key);
+                n += add_folders(e->certificates[i].chain, folders + n);
+                n += add_folders(e->certificates[i].key, folders + n);
         }
         h->o->lock_in(folders, n, h->program);
         for (size_t i = 0; i < n; i++)
@@ -550,8 +608,9 @@ static int open_all(struct host *h)
 
 static void close_all(struct host *h)
 {
-        drop_certificates(&h->setup);
+        drop_certificates(h->setup.certificates, h->setup.n_certificates);
         free(h->seen);
+        free(h->looked);
         free(h->program);
         for (size_t i = 0; i < COUNT_OF(h->paths); i++)
                 free(h->paths[i]);

@@ -111,6 +111,11 @@ void session_new(struct worker *w, const struct setup_listener *l, int fd, const
         const struct policy_edge *e = &w->policy->edge;
         bool trap = l->role == EDGE_TRAP;
         w->n.accepted++;
+        if (l->role == EDGE_SUBMISSION && !w->tls) { /* the socket is open, and somebody must say so */
+                w->n.refused_no_tls++;
+                say_and_close(fd, "421 4.3.5 TLS is not available now, try again later\r\n");
+                return;
+        }
         if (trap ? w->n_trapped >= (uint64_t)e->trap_connections && w->n_hurried >= HURRIED_MOST
                  : w->n_sessions - w->n_trapped - w->n_hurried >= (uint64_t)e->connections) {
                 w->n.refused_full++;

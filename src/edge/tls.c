@@ -162,3 +162,14 @@ int tls_check(const struct setup_certificate *c, struct buf *why)
         SSL_CTX_free(ctx);
         return ctx ? 0 : -1;
 }
+
+bool tls_is_over(const struct setup_certificate *c)
+{
+        autobuf why;
+        buf_init(&why, 1024);
+        SSL_CTX *ctx = context(c, &why);
+        const X509 *own = ctx ? SSL_CTX_get0_certificate(ctx) : NULL;
+        bool over = own && X509_cmp_current_time(X509_get0_notAfter(own)) < 0;
+        SSL_CTX_free(ctx);
+        return over;
+}

@@ -140,7 +140,7 @@ static void past_its_limit_it_is_short(void **state)
         fds[n++] = a_worker_dial(t, EDGE_TRAP);
         assert_true(slice_starts(slice_of(a_worker_hear(t, fds[n - 1], &got)), S("421 ")));
         /* customers have room all the same */
-        fds[n++] = a_worker_dial(t, EDGE_SUBMISSION);
+        fds[n++] = a_worker_dial(t, EDGE_DIVERT);
         assert_true(slice_starts(slice_of(a_worker_hear(t, fds[n - 1], &got)), S("220 ")));
         a_worker_send(t, hurried, S("HELO bot\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n"));
         assert_non_null(strstr(a_worker_hear(t, hurried, &got), "\r\n421 "));

@@ -392,11 +392,9 @@ static void listen_all(struct worker *w)
 {
         for (size_t i = 0; i < w->setup.n_listeners; i++) {
                 const struct setup_listener *l = &w->setup.listeners[i];
-                bool needs_tls = l->role == EDGE_SUBMISSION;
-                if (needs_tls && !w->tls) {
-                        log_event("no-certificate", "role=submission action=not-listening");
-                        continue;
-                }
+                if (l->role == EDGE_SUBMISSION && !w->tls)
+                        log_event("no-certificate", "role=submission tls=%s action=\"421 to all\"",
+                                  l->tls ? "yes" : "no");
                 doors[i] = (struct door){ w, l };
                 w->listeners[i] = loop_fd(w->loop, l->fd, LOOP_READ, on_accept, &doors[i]);
         }

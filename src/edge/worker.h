@@ -36,6 +36,7 @@ struct session;
         X(accepted)                                                                                                    \
         X(refused_full)                                                                                                \
         X(refused_each)                                                                                                \
+        X(refused_no_tls)                                                                                              \
         X(trapped)                                                                                                     \
         X(trap_full)                                                                                                   \
         X(diverted)                                                                                                    \

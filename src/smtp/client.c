@@ -309,7 +309,8 @@ static enum smtp_client_on take_reply(struct step *t)
                 go(c, c->state == SMTP_CLIENT_QUITTING ? SMTP_OUTCOME_QUIT : SMTP_OUTCOME_HANGUP);
                 return SMTP_CLIENT_ON_NOTHING;
         }
-        if (c->waiting == 0 || c->early) {
+        bool halfway = t->e->reply.code / 100 == 3; /* 354 answers DATA, and nothing else */
+        if (c->waiting == 0 || c->early || (halfway && waits_first(c) != SMTP_SENT_DATA)) {
                 go(c, SMTP_OUTCOME_UNEXPECTED);
                 return SMTP_CLIENT_ON_NOTHING;
         }
