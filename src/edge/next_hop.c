@@ -201,7 +201,7 @@ static void flush_out(struct hop *h)
 {
         struct buf *out = &h->all->out;
         int64_t soon = time_monotonic() + patience(h->all), at = h->smtp.deadline;
-        if (at != TIME_NEVER && at > soon && (h->stage == STAGE_NEW || h->stage == STAGE_IDENTIFYING))
+        if (at != TIME_NEVER && at > soon && h->stage != STAGE_READY && h->stage != STAGE_LENT)
                 at = soon; /* another MTA may answer before the client has no patience left */
         if (out->n)
                 io_write(h->io, buf_slice(out)); /* past the backlog nothing is sent: relay_bytes() stops long before */
