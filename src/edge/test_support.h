@@ -25,11 +25,11 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
-enum { A_SETTLED = 60, A_TEXT = 1 << 20 };
+enum { A_TURNS = 60, A_TEXT = 1 << 20, A_ENTRIES = 512 };
 
 static inline void settle(struct loop *l)
 {
-        for (int i = 0; i < A_SETTLED; i++)
+        for (int i = 0; i < A_TURNS; i++)
                 loop_poll(l);
 }
 
@@ -462,14 +462,6 @@ static inline struct setup_certificate *a_certificate(const char *name)
         return c;
 }
 
-static inline struct setup_certificate *a_certificate_once(void)
-{
-        static struct setup_certificate *made;
-        if (!made)
-                made = a_certificate("mail.example.net");
-        return made;
-}
-
 /* ---- a worker with all of them around it ---- */
 
 struct a_worker {
@@ -493,14 +485,14 @@ struct a_worker {
 static inline int a_table(size_t *bytes)
 {
         static const uint8_t key[16] = { 1 };
-        *bytes = window_bytes(4096);
+        *bytes = window_bytes(A_ENTRIES);
         int fd = memfd_create("counts", MFD_CLOEXEC);
         void *memory = fd != -1 && ftruncate(fd, (off_t)*bytes) == 0
                            ? mmap(NULL, *bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
                            : MAP_FAILED;
         if (memory == MAP_FAILED)
                 panic("test: no table");
-        window_make(memory, 4096, key);
+        window_make(memory, A_ENTRIES, key);
         munmap(memory, *bytes);
         return fd;
 }
@@ -544,6 +536,31 @@ static inline void a_worker_close(struct a_worker *t)
         worker_close(&t->w);
         close(t->counts);
         rmdir(t->dir);
+}
+
+/* As after a_worker_open(), but quicker: nothing is known, nobody is there. */
+static inline void a_worker_again(struct a_worker *t)
+{
+        struct worker *w = &t->w;
+        while (w->sessions)
+                session_free(w->sessions);
+        a_server_hang_up(&t->mta.server);
+        a_server_hang_up(&t->auth.server);
+        a_server_hang_up(&t->keeper.server);
+        hops_free(w->hops);
+        asker_free(w->asker);
+        facts_free(w->facts);
+        w->hops = hops_new(w->loop, &w->hops_rules);
+        w->asker = asker_new(w->loop, t->auth.server.path, w->key);
+        w->facts = facts_new(w->loop, t->keeper.server.path);
+        memset(w->counts, 0, w->setup.counts_bytes);
+        window_make(w->counts, A_ENTRIES, w->key);
+        w->n = w->n_logged = (struct worker_counts){ .accepted = 0 };
+        t->auth.n_held = 0;
+        t->auth.holds = false;
+        t->mta.messages = 0;
+        buf_clear(&t->mta.heard);
+        settle(w->loop);
 }
 
 /* The client's end of a new conversation. */
