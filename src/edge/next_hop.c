@@ -276,7 +276,6 @@ static void hop_identify(struct hop *h)
 {
         struct relay *r = h->relay;
         const struct hops_rules *rules = h->all->rules;
-        well(h->mta);
         if (!r || !rules->identify || (h->identity && strcmp(h->identity, r->identity) == 0)) {
                 hop_ready(h);
                 return;
@@ -350,6 +349,8 @@ static void on_client_reply(struct hop *h, const struct smtp_client_event *e)
 static void on_client_ready(struct hop *h)
 {
         bool identified = h->stage == STAGE_IDENTIFYING;
+        if (h->stage == STAGE_NEW) /* one that is used again says nothing of who takes new ones */
+                well(h->mta);
         h->stage = STAGE_READY;
         if (identified || !h->relay)
                 hop_ready(h);
@@ -520,7 +521,26 @@ static struct hop *idle_for(struct hops *all, const struct relay *r)
         return best;
 }
 
-/* A connection for the relay, now or later. */
+/* Behind all others; who has waited already goes before them. */
+static void wait_in_order(struct relay *r)
+{
+        struct hops *all = r->all;
+        bool again = r->waits_until != 0;
+        r->stage = RELAY_WAITS;
+        if (!again) {
+                all->counts.waits++;
+                r->waits_until = time_monotonic() + patience(all);
+        }
+        r->next = again ? all->first : NULL;
+        if (!all->first || !again) {
+                *all->last = r;
+                all->last = &r->next;
+        } else {
+                all->first = r;
+        }
+}
+
+/* A connection for the relay, now or later. Where no MTA takes a new one, those that are lent come back: it may serve as many as it can. */
 static void acquire(struct relay *r)
 {
         struct hops *all = r->all;
@@ -534,27 +554,21 @@ static void acquire(struct relay *r)
                 hop_identify(h);
                 return;
         }
-        if (all->counts.lent < HOP_LENT_MOST) {
-                h = hop_new(all, r);
-                if (!h) {
-                        tell_gone(r, "no MTA answers", false, NULL);
-                        return;
-                }
+        h = all->counts.lent < HOP_LENT_MOST ? hop_new(all, r) : NULL;
+        if (h) {
                 r->hop = h;
                 r->stage = RELAY_WAITS;
-                return;
+        } else if (all->counts.lent == 0) {
+                tell_gone(r, "no MTA answers", false, NULL);
+        } else {
+                wait_in_order(r);
         }
-        all->counts.waits++;
-        r->stage = RELAY_WAITS;
-        r->waits_until = time_monotonic() + patience(all);
-        r->next = NULL;
-        *all->last = r;
-        all->last = &r->next;
 }
 
 static void serve_waiting(struct hops *all)
 {
-        while (all->first && (all->idle || all->counts.lent < HOP_LENT_MOST)) {
+        while (all->first &&
+               (all->idle || all->counts.lent == 0 || (all->counts.lent < HOP_LENT_MOST && choose(all)))) {
                 struct relay *r = all->first;
                 wait_drop(r);
                 acquire(r);
@@ -720,6 +734,7 @@ static void on_tick(void *arg)
                 wait_drop(r);
                 tell_gone(r, "all connections to the MTA are in use", false, NULL);
         }
+        serve_waiting(all); /* an MTA may be tried again */
         watch_again(all->tick, SECOND);
 }
 
