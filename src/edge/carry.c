@@ -56,6 +56,14 @@ bool carry_under_way(const struct session *s)
         return s->letter && (s->letter->streams || s->letter->ended);
 }
 
+/* Nobody says any more when there is room. */
+static void drop_relay(struct session *s)
+{
+        relay_free(take(s->letter->relay));
+        if (s->paused)
+                session_resume(s);
+}
+
 void carry_drop(struct session *s)
 {
         struct letter *l = s->letter;
@@ -66,7 +74,7 @@ void carry_drop(struct session *s)
                 log_letter(s, "message-unheard", NULL,
                            " note=\"the customer went before the answer; the MTA may have it\"");
         }
-        relay_free(take(l->relay));
+        drop_relay(s);
         for (size_t i = 0; i < l->n_rcpt; i++)
                 free((char *)l->rcpt[i].p);
         free(l->rcpt);
@@ -330,7 +338,7 @@ static void spoil(struct session *s, const struct smtp_reply *r)
 {
         struct letter *l = s->letter;
         l->refusal = *r;
-        relay_free(take(l->relay));
+        drop_relay(s);
 }
 
 static void spoil_with(struct session *s, unsigned code, struct slice enhanced, const char *english,
@@ -519,11 +527,10 @@ static void on_gone(struct session *s, const struct relay_event *e)
                 s->worker->n.messages_unsure++;
         log_letter(s, e->unsure ? "message-unsure" : "message-not-relayed", &e->reply, buf_cstr(&more));
         l->gone = "gone";
-        relay_free(take(l->relay));
+        drop_relay(s);
         l->ended = false;
         if (!waits) {
                 l->refusal = l->streams ? smtp_text(SMTP_TEXT_MTA_AWAY, s->worker->language) : l->refusal;
-                session_resume(s);
                 return;
         }
         struct smtp_reply r = smtp_text(SMTP_TEXT_MTA_AWAY, s->worker->language);

@@ -75,39 +75,6 @@ struct relay {
         bool retried, no_room, telling, freed;
 };
 
-/* ---- copies ---- */
-
-static struct slice put_copy(char **at, struct slice s)
-{
-        if (!s.p)
-                return s;
-        memcpy(*at, s.p, s.n);
-        struct slice copy = { *at, s.n };
-        *at += s.n;
-        return copy;
-}
-
-static char *copy_mail(const struct smtp_mail *m, struct smtp_mail *ret)
-{
-        char *all = xmalloc(m->from.local.n + m->from.domain.n + m->envid.n + m->auth.n + 1), *at = all;
-        *ret = *m;
-        ret->from.local = put_copy(&at, m->from.local);
-        ret->from.domain = put_copy(&at, m->from.domain);
-        ret->envid = put_copy(&at, m->envid);
-        ret->auth = put_copy(&at, m->auth);
-        return all;
-}
-
-static char *copy_rcpt(const struct smtp_rcpt *r, struct smtp_rcpt *ret)
-{
-        char *all = xmalloc(r->to.local.n + r->to.domain.n + r->orcpt.n + 1), *at = all;
-        *ret = *r;
-        ret->to.local = put_copy(&at, r->to.local);
-        ret->to.domain = put_copy(&at, r->to.domain);
-        ret->orcpt = put_copy(&at, r->orcpt);
-        return all;
-}
-
 /* All values in one string, each behind its attribute's number, which tells identities apart. */
 static char *copy_identity(const struct slice who[SMTP_XCLIENT_COUNT], struct slice ret[SMTP_XCLIENT_COUNT])
 {
@@ -237,7 +204,7 @@ static void flush_out(struct hop *h)
 {
         struct buf *out = &h->all->out;
         int64_t soon = time_monotonic() + patience(h->all), at = h->smtp.deadline;
-        if (at != TIME_NEVER && at > soon && (h->stage == STAGE_NEW || h->stage == STAGE_IDENTIFYING))
+        if (at != TIME_NEVER && at > soon && h->stage != STAGE_READY && h->stage != STAGE_LENT)
                 at = soon; /* another MTA may answer before the client has no patience left */
         if (out->n)
                 io_write(h->io, buf_slice(out)); /* past the backlog nothing is sent: relay_bytes() stops long before */
@@ -312,7 +279,6 @@ static void hop_identify(struct hop *h)
 {
         struct relay *r = h->relay;
         const struct hops_rules *rules = h->all->rules;
-        well(h->mta);
         if (!r || rules->identify != EDGE_IDENTIFY_XCLIENT || (h->identity && strcmp(h->identity, r->identity) == 0)) {
                 hop_ready(h);
                 return;
@@ -386,6 +352,8 @@ static void on_client_reply(struct hop *h, const struct smtp_client_event *e)
 static void on_client_ready(struct hop *h)
 {
         bool identified = h->stage == STAGE_IDENTIFYING;
+        if (h->stage == STAGE_NEW) /* one that is used again says nothing of who takes new ones */
+                well(h->mta);
         h->stage = STAGE_READY;
         if (identified || !h->relay)
                 hop_ready(h);
@@ -582,7 +550,26 @@ static struct hop *idle_for(struct hops *all, const struct relay *r)
         return best;
 }
 
-/* A connection for the relay, now or later. */
+/* Behind all others; who has waited already goes before them. */
+static void wait_in_order(struct relay *r)
+{
+        struct hops *all = r->all;
+        bool again = r->waits_until != 0;
+        r->stage = RELAY_WAITS;
+        if (!again) {
+                all->counts.waits++;
+                r->waits_until = time_monotonic() + patience(all);
+        }
+        r->next = again ? all->first : NULL;
+        if (!all->first || !again) {
+                *all->last = r;
+                all->last = &r->next;
+        } else {
+                all->first = r;
+        }
+}
+
+/* A connection for the relay, now or later. Where no MTA takes a new one, those that are lent come back: it may serve as many as it can. */
 static void acquire(struct relay *r)
 {
         struct hops *all = r->all;
@@ -596,27 +583,21 @@ static void acquire(struct relay *r)
                 hop_identify(h);
                 return;
         }
-        if (all->counts.lent < HOP_LENT_MOST) {
-                h = hop_new(all, r);
-                if (!h) {
-                        tell_gone(r, "no MTA answers", false, NULL);
-                        return;
-                }
+        h = all->counts.lent < HOP_LENT_MOST ? hop_new(all, r) : NULL;
+        if (h) {
                 r->hop = h;
                 r->stage = RELAY_WAITS;
-                return;
+        } else if (all->counts.lent == 0) {
+                tell_gone(r, "no MTA answers", false, NULL);
+        } else {
+                wait_in_order(r);
         }
-        all->counts.waits++;
-        r->stage = RELAY_WAITS;
-        r->waits_until = time_monotonic() + patience(all);
-        r->next = NULL;
-        *all->last = r;
-        all->last = &r->next;
 }
 
 static void serve_waiting(struct hops *all)
 {
-        while (all->first && (all->idle || all->counts.lent < HOP_LENT_MOST)) {
+        while (all->first &&
+               (all->idle || all->counts.lent == 0 || (all->counts.lent < HOP_LENT_MOST && choose(all)))) {
                 struct relay *r = all->first;
                 wait_drop(r);
                 acquire(r);
@@ -630,7 +611,7 @@ struct relay *relay_new(struct hops *all, const struct smtp_mail *mail, const st
 {
         struct relay *r = xcalloc(1, sizeof *r);
         *r = (struct relay){ .all = all, .on = on, .arg = arg };
-        r->texts = copy_mail(mail, &r->mail);
+        r->texts = smtp_mail_copy(mail, &r->mail);
         r->identity = copy_identity(who, r->who);
         return r;
 }
@@ -674,7 +655,7 @@ static void send_asked(struct relay *r)
 void relay_rcpt(struct relay *r, const struct smtp_rcpt *rcpt)
 {
         free(r->rcpt_texts);
-        r->rcpt_texts = copy_rcpt(rcpt, &r->rcpt);
+        r->rcpt_texts = smtp_rcpt_copy(rcpt, &r->rcpt);
         r->asked = true;
         r->rcpt_sent = false;
         if (r->refusal.code)
@@ -782,6 +763,7 @@ static void on_tick(void *arg)
                 wait_drop(r);
                 tell_gone(r, "all connections to the MTA are in use", false, NULL);
         }
+        serve_waiting(all); /* an MTA may be tried again */
         watch_again(all->tick, SECOND);
 }
 

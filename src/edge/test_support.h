@@ -21,14 +21,15 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
-enum { A_SETTLED = 60, A_TEXT = 1 << 20 };
+enum { A_TURNS = 60, A_TEXT = 1 << 20, A_ENTRIES = 512 };
 
 static inline void settle(struct loop *l)
 {
-        for (int i = 0; i < A_SETTLED; i++)
+        for (int i = 0; i < A_TURNS; i++)
                 loop_poll(l);
 }
 
@@ -469,6 +470,7 @@ struct a_worker {
         struct a_mta mta;
         struct a_auth auth;
         struct a_keeper keeper;
+        int counts;
 };
 
 #define A_POLICY                                                                                                       \
@@ -479,10 +481,26 @@ struct a_worker {
         "legacy panels { listen 192.0.2.1:2626  from 192.0.2.0/24  sender @panel.example\n"                            \
         "  until 2099-01-01  owner noc@example.net }\n"
 
+/* The table of counts that the host makes. */
+static inline int a_table(size_t *bytes)
+{
+        static const uint8_t key[16] = { 1 };
+        *bytes = window_bytes(A_ENTRIES);
+        int fd = memfd_create("counts", MFD_CLOEXEC);
+        void *memory = fd != -1 && ftruncate(fd, (off_t)*bytes) == 0
+                           ? mmap(NULL, *bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
+                           : MAP_FAILED;
+        if (memory == MAP_FAILED)
+                panic("test: no table");
+        window_make(memory, A_ENTRIES, key);
+        munmap(memory, *bytes);
+        return fd;
+}
+
 static inline void a_worker_open(struct a_worker *t, const struct setup_certificate *certificate)
 {
         static const char key[16] = "0123456789abcdef";
-        struct setup s = { .control = -1, .counts = -1, .n_certificates = certificate != NULL };
+        struct setup s = { .control = -1, .n_certificates = certificate != NULL };
         autobuf policy;
         autobuf text;
         char auth[96], keeper[96], mta[96];
@@ -501,6 +519,7 @@ static inline void a_worker_open(struct a_worker *t, const struct setup_certific
         s.deliver_socket = S("");
         s.sketch_key = (struct slice){ key, 16 };
         s.certificates = (struct setup_certificate *)certificate;
+        t->counts = s.counts = a_table(&s.counts_bytes);
         setup_put(&s, &text);
         if (!setup_get(&text, &s) || worker_open(&t->w, &s) != 0)
                 panic("test: no worker");
@@ -515,7 +534,33 @@ static inline void a_worker_close(struct a_worker *t)
         a_auth_close(&t->auth);
         a_keeper_close(&t->keeper);
         worker_close(&t->w);
+        close(t->counts);
         rmdir(t->dir);
+}
+
+/* As after a_worker_open(), but quicker: nothing is known, nobody is there. */
+static inline void a_worker_again(struct a_worker *t)
+{
+        struct worker *w = &t->w;
+        while (w->sessions)
+                session_free(w->sessions);
+        a_server_hang_up(&t->mta.server);
+        a_server_hang_up(&t->auth.server);
+        a_server_hang_up(&t->keeper.server);
+        hops_free(w->hops);
+        asker_free(w->asker);
+        facts_free(w->facts);
+        w->hops = hops_new(w->loop, &w->hops_rules);
+        w->asker = asker_new(w->loop, t->auth.server.path, w->key);
+        w->facts = facts_new(w->loop, t->keeper.server.path);
+        memset(w->counts, 0, w->setup.counts_bytes);
+        window_make(w->counts, A_ENTRIES, w->key);
+        w->n = w->n_logged = (struct worker_counts){ .accepted = 0 };
+        t->auth.n_held = 0;
+        t->auth.holds = false;
+        t->mta.messages = 0;
+        buf_clear(&t->mta.heard);
+        settle(w->loop);
 }
 
 /* The client's end of a new conversation. */

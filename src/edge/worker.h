@@ -35,6 +35,7 @@ struct session;
 #define WORKER_COUNTS(X)                                                                                               \
         X(accepted)                                                                                                    \
         X(refused_full)                                                                                                \
+        X(refused_legacy)                                                                                              \
         X(refused_each)                                                                                                \
         X(refused_no_tls)                                                                                              \
         X(trapped)                                                                                                     \
@@ -79,7 +80,7 @@ struct worker {
         struct watch *tick, *control, *listeners[SETUP_LISTENERS_MOST], *end;
         uint64_t next_id;
         struct worker_counts n, n_logged;
-        int64_t counts_logged;
+        int64_t counts_logged, legacy_logged;
         bool draining, stopping, full; /* full: no descriptor is left, and nobody is accepted for a tick */
 };
 
