@@ -37,7 +37,7 @@ SANITIZED = "asan" in str(PROGRAM)
 NAME, SERVER, SERVER6 = "mail.example.net", "192.0.2.25", "2001:db8:25::25"
 HOME, HOME6 = "198.51.100.10", "2001:db8:100::10"                 # in our own pool
 OUTSIDE, OUTSIDE6 = "203.0.113.7", "2001:db8:ffff::7"
-GUESSERS = [f"203.0.113.{n}" for n in range(64, 72)]
+GUESSERS = ["203.0.113.64", "2001:db8:a::1", "2001:db8:b::1"]     # of networks that have nothing in common
 ANA, RUI, EVA, LEO = "ana@example.net", "rui@example.net", "eva@example.net", "leo@example.net"
 PASSWORD = "trilho cebola quartzo"
 DIVERT, TRAP, LEGACY = 2525, 2526, 2500
@@ -124,9 +124,8 @@ class Edge:
 
     def _open(self):
         self.host = self.lab.host("edge")
-        v4 = [SERVER, HOME, "198.51.100.11", OUTSIDE, *GUESSERS]
-        self.host.ip(*(f"addr add {each}/32 dev lo" for each in v4),
-                     *(f"addr add {each}/128 dev lo nodad" for each in (SERVER6, HOME6, OUTSIDE6)))
+        for each in (SERVER, HOME, "198.51.100.11", OUTSIDE, SERVER6, HOME6, OUTSIDE6, *GUESSERS):
+            self.host.ip(f"addr add {each}/128 dev lo nodad" if ":" in each else f"addr add {each}/32 dev lo")
         certificate(self.folder / "tls")
         self.porteiro = Porteiro(PROGRAM, self.folder, self.host)
         self.write()
@@ -185,8 +184,8 @@ class Edge:
             self.wait_event("edge-ready", self.workers)
             wait_for(lambda: self.events("started", duty="auth"), "the duty auth", 30)
 
-    def listens(self, port, address="127.0.0.1"):
-        with contextlib.suppress(OSError), self.socket(address, port):
+    def listens(self, port, address="127.0.0.1", source=None):
+        with contextlib.suppress(OSError), self.socket(address, port, source, timeout=1):
             return True
         return False
 
@@ -197,6 +196,7 @@ class Edge:
         made = self.host.socket(family, socket.SOCK_STREAM)
         try:
             made.settimeout(timeout)
+            made.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if source:
                 made.bind((source, 0))
             made.connect((to, port))
@@ -205,8 +205,9 @@ class Edge:
             raise
         return made
 
-    def talk(self, port=587, to=SERVER, source=HOME, **options):
-        return Talk(self.socket(to, port, HOME6 if ":" in to and source == HOME else source), tls=port == 465, **options)
+    def talk(self, port=587, to=SERVER, source=HOME, timeout=15, **options):
+        to = SERVER6 if ":" in (source or "") else to
+        return Talk(self.socket(to, port, HOME6 if ":" in to and source == HOME else source, timeout), tls=port == 465, **options)
 
     def logged_in(self, login=ANA, port=587, **options):
         talk = self.talk(port, **options)
@@ -330,7 +331,9 @@ class Talk:
                     return 0, self.rest.decode(errors="replace")
                 self.rest += more
             line, _, self.rest = self.rest.partition(b"\n")
-            lines.append(line.decode().rstrip("\r"))
+            lines.append(line.decode(errors="replace").rstrip("\r"))
+            if not lines[-1][:3].isdigit():
+                return 0, lines[-1]
         return int(lines[-1][:3]), "\n".join(each[4:] for each in lines)
 
     def say(self, line):
