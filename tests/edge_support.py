@@ -160,7 +160,9 @@ class Edge:
                 "smtpd_authorized_xclient_hosts": "0.0.0.0/0 [::]/0", "message_size_limit": "60000000", "smtputf8_enable": "yes",
                 "smtpd_recipient_restrictions": "check_recipient_access inline:{{nobody@example.org=550 5.1.1 No such user}}",
                 "smtpd_client_connection_count_limit": "0", "smtpd_hard_error_limit": "1000", "mynetworks": "127.0.0.0/32",
-                "virtual_mailbox_limit": "0", "smtpd_sasl_auth_enable": "yes", "default_transport": "error:no mail leaves this test"}
+                "virtual_mailbox_limit": "0", "smtpd_sasl_auth_enable": "yes",
+                "smtpd_tls_chain_files": f"{self.folder}/tls/key.pem, {self.folder}/tls/chain.pem", "smtpd_tls_security_level": "may",
+                "smtpd_tls_loglevel": "1", "default_transport": "error:no mail leaves this test"}
             self.mta.serve("mx.example.net", Place("127.0.0.1", "::1"), 10025)
             self.mta.start()
         else:
@@ -417,6 +419,11 @@ class FakeMTA:
         for each in list(self._open):
             with contextlib.suppress(OSError):
                 each.shutdown(socket.SHUT_RDWR)
+
+    def say(self, data):
+        """On all connections, unasked."""
+        for each in list(self._open):
+            each.sendall(data)
 
     def clear(self):
         self.rules, self.messages, self.whole, self.lines, self.pieces = {}, [], [], [], False

@@ -399,3 +399,15 @@ def test_tls_is_of_this_decade(edge):
         assert talk.socket.version() in ("TLSv1.3", "TLSv1.2")
     done = edge.command("openssl", "s_client", "-connect", f"{SERVER}:465", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0", input="")
     assert done.returncode != 0 and "protocol version" in done.stderr, done
+
+
+def test_the_way_to_the_mta_under_tls(edge):
+    n = len(edge.events("edge-ready"))
+    edge.write(more="next-hop-tls must")
+    edge.porteiro.run("apply")
+    edge.wait_event("edge-ready", n + 2)
+    wait_for(lambda: len(edge.pids("worker")) == 2, "the end of the former ones", 10)
+    with edge.logged_in() as talk:
+        assert talk.send("under-tls")[0] == 250
+    assert f"(Authenticated sender: {ANA})" in edge.arrived("under-tls")[0].mta
+    assert "TLS connection established from" in postfix_log(edge)

@@ -162,7 +162,10 @@ def test_a_kept_connection_that_went_is_replaced_unseen(edge, mta):
         assert attempt(talk, "kept-4")[0] == 250
         mta.rules = {"mail": lambda m, _: m.rules.clear() or b"421 4.4.2 idle too long\r\n"}
         assert attempt(talk, "kept-5")[0] == 250
-    assert [re.search(rb"kept-\d", body)[0] for _, body in mta.messages] == [b"kept-%d" % n for n in range(1, 6)]
+        for n, data in enumerate((b"421 4.4.2 idle too long\r\n", b"250 2.0.0 ok\r\n", b"25", b"\r\n"), 6):   # unasked, while nobody has it
+            mta.say(data)
+            assert attempt(talk, f"kept-{n}")[0] == 250
+    assert [re.search(rb"kept-\d", body)[0] for _, body in mta.messages] == [b"kept-%d" % n for n in range(1, 10)]
 
 
 def test_an_mta_that_never_answers_costs_others_nothing(edge, mta):
