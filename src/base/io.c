@@ -38,7 +38,8 @@ struct io {
         bool want_write : 1; /* TLS waits for room, whatever is asked of it */
         bool watching_write : 1;
         bool watching_read : 1;
-        bool due : 1; /* on_event() is to be run, whatever is waited for */
+        bool secret : 1; /* what is written is wiped when it is gone */
+        bool due : 1;    /* on_event() is to be run, whatever is waited for */
 };
 
 _Static_assert(sizeof(struct io) <= 256, "an idle connection is small");
@@ -131,14 +132,36 @@ struct io *io_connect(struct loop *l, const struct sockaddr *to, socklen_t to_le
         return make(l, take_fd(&fd), events, arg, CONNECTING);
 }
 
+static void wipe_and_free(char *p, size_t n)
+{
+        if (p)
+                explicit_bzero(p, n);
+        free(p);
+}
+
+/* A password may stand in it. */
+static void drop_kept(struct io *io)
+{
+        wipe_and_free(take(io->kept), io->n_kept);
+        io->n_kept = 0;
+}
+
+static void drop_out(struct io *io)
+{
+        if (io->secret)
+                wipe_and_free(take(io->out), io->cap_out);
+        free(take(io->out));
+        io->cap_out = 0;
+}
+
 static void destroy(struct io *io)
 {
         if (event_initialized(&io->event))
                 event_del(&io->event);
         SSL_free(io->ssl);
         close(io->fd);
-        free(io->kept);
-        free(io->out);
+        drop_kept(io);
+        drop_out(io);
         free(io);
 }
 
@@ -240,10 +263,21 @@ static void flush(struct io *io)
                 io->waited = true;
                 return;
         }
-        free(take(io->out));
-        io->cap_out = 0;
+        drop_out(io);
         if (io->state == FINISHING)
                 close_down(io);
+}
+
+/* What grows in place leaves copies behind. */
+static void more_room(struct io *io, size_t n)
+{
+        char *more = io->secret ? xmalloc(n) : xrealloc(io->out, n);
+        if (io->secret) {
+                memcpy(more, io->out ? io->out : "", io->n_out);
+                wipe_and_free(io->out, io->cap_out);
+        }
+        io->out = more;
+        io->cap_out = (uint32_t)n;
 }
 
 bool io_write(struct io *io, struct slice s)
@@ -252,10 +286,8 @@ bool io_write(struct io *io, struct slice s)
                 return true; /* its end is told, or on the way */
         if (s.n > IO_BACKLOG - io->n_out)
                 return false;
-        if (io->cap_out - io->n_out < s.n) {
-                io->cap_out = (uint32_t)(io->n_out + s.n);
-                io->out = xrealloc(io->out, io->cap_out);
-        }
+        if (io->cap_out - io->n_out < s.n)
+                more_room(io, io->n_out + s.n);
         memcpy(io->out + io->n_out, s.p, s.n);
         io->n_out += (uint32_t)s.n;
         flush(io);
@@ -273,8 +305,7 @@ void io_finish(struct io *io, int64_t linger)
         if (io->state >= FINISHING || io->freed)
                 return;
         io->linger = linger;
-        free(take(io->kept));
-        io->n_kept = 0;
+        drop_kept(io);
         io->state = FINISHING;
         io->deadline = time_monotonic() + linger;
         flush(io);
@@ -288,9 +319,11 @@ static void keep(struct io *io, struct slice rest)
         if (rest.n > IO_KEPT_MOST)
                 panic("io: %zu bytes to be kept", rest.n);
         char *copy = rest.n ? xmalloc(rest.n) : NULL;
-        if (rest.n)
+        if (rest.n) {
                 memcpy(copy, rest.p, rest.n);
-        free(io->kept);
+                explicit_bzero((char *)rest.p, rest.n); /* where it stood is ours, and a password may be in it */
+        }
+        drop_kept(io);
         io->kept = copy;
         io->n_kept = (uint32_t)rest.n;
         io->held = rest.n > 0;
@@ -342,11 +375,12 @@ static void read_what_tls_holds(struct io *io)
 
 static void offer_kept(struct io *io)
 {
-        autofree char *kept = take(io->kept);
+        char *kept = take(io->kept);
         size_t n = io->n_kept;
         io->n_kept = 0;
         if (n)
                 offer(io, (struct slice){ kept, n });
+        wipe_and_free(kept, n);
 }
 
 void io_more(struct io *io)
@@ -389,10 +423,11 @@ static void shake_hands(struct io *io)
 size_t io_start_tls(struct io *io, struct ssl_ctx_st *ctx, bool server, const char *name)
 {
         size_t thrown = io->n_kept;
-        if (io->freed || io->state != OPEN || io->ssl)
-                panic("io: TLS begins once, on an open connection");
-        free(take(io->kept));
-        io->n_kept = 0;
+        if (io->freed || io->ssl || io->state == CONNECTING)
+                panic("io: TLS begins once, on a connection");
+        if (io->state != OPEN)
+                return 0; /* the peer went while he was told to begin: ended() says so */
+        drop_kept(io);
         io->held = false;
         io->ssl = SSL_new(ctx);
         if (!io->ssl || SSL_set_fd(io->ssl, io->fd) != 1)
@@ -493,6 +528,8 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 
 void io_deadline(struct io *io, int64_t at)
 {
+        if (io->state >= FINISHING)
+                return; /* the last one is that of io_finish() */
         io->deadline = at;
         watch(io);
 }
@@ -509,6 +546,11 @@ const char *io_why(const struct io *io)
         unsigned long error = ERR_peek_last_error();
         const char *text = error ? ERR_reason_error_string(error) : NULL;
         return io->ssl && text ? text : "";
+}
+
+void io_secret(struct io *io)
+{
+        io->secret = true;
 }
 
 int io_fd(const struct io *io)

@@ -277,6 +277,7 @@ void carry_data(struct session *s)
         struct letter *l = s->letter;
         if (l->gone || !l->relay) {
                 session_answer_text(s, SMTP_TEXT_MTA_AWAY);
+                carry_drop(s);
                 return;
         }
         l->waits = true;
@@ -293,6 +294,8 @@ static void on_data_answer(struct session *s, const struct smtp_reply *r)
         buf_done(&l->head);
         buf_init(&l->head, HEAD_MOST);
         session_answer(s, l->streams ? NULL : r);
+        if (!l->streams) /* the envelope is over, and the MTA's connection is somebody else's */
+                carry_drop(s);
 }
 
 /* From here on its bytes go nowhere; the answer comes at its end. The MTA's connection is dropped without an end. */

@@ -33,12 +33,13 @@ enum {
 #define TICK SECOND
 #define FILES_EVERY SECOND
 #define STOP_PATIENCE (9 * SECOND)
+#define DRAIN_PATIENCE (11 * MINUTE) /* past WORKER_DRAIN it hangs */
 #define BACKOFF_MOST (30 * SECOND)
 
 struct worker_process {
         pid_t pid; /* 0: free */
         int control;
-        int64_t number, started, again, delay; /* again: when to start it anew; 0: it lives */
+        int64_t number, started, again, delay, drains; /* drains: since when; again: when to start it anew; 0: it lives */
         bool draining;
         struct watch *heard;
 };
@@ -55,7 +56,7 @@ struct host {
         struct timespec *seen,
             *looked; /* when the files of certificates were changed: of those in use, at the last look */
         int64_t files_looked;
-        bool stopping;
+        bool stopping, renew_due;
 };
 
 void host_wants(const struct policy *p, struct buf *out)
@@ -331,11 +332,26 @@ static void tell(struct worker_process *w, const char *what)
         (void)n; /* who is gone need not be told */
 }
 
+/* Room for as many again; where there is none those that drain longest have had time enough. */
+static bool make_room(struct host *h)
+{
+        size_t room = 0;
+        for (size_t i = 0; i < HOST_WORKERS_MOST; i++)
+                room += h->workers[i].pid == 0;
+        for (size_t i = 0; i < HOST_WORKERS_MOST && room < h->n; i++)
+                if (h->workers[i].pid && h->workers[i].draining)
+                        tell(&h->workers[i], "s");
+        return room >= h->n;
+}
+
 /* New ones first, so that somebody accepts all the while. */
 static void renew(struct host *h, const char *why)
 {
         struct worker_process *old[HOST_WORKERS_MOST];
         size_t n = 0;
+        h->renew_due = !make_room(h);
+        if (h->renew_due)
+                return;
         log_event("workers-renewed", "why=%s", why);
         for (size_t i = 0; i < HOST_WORKERS_MOST; i++) {
                 h->workers[i].again = 0;
@@ -345,6 +361,7 @@ static void renew(struct host *h, const char *why)
         start_all(h);
         for (size_t i = 0; i < n; i++) {
                 old[i]->draining = true;
+                old[i]->drains = time_monotonic();
                 tell(old[i], "d");
         }
 }
@@ -425,6 +442,18 @@ static void start_again(struct host *h, int64_t now)
         }
 }
 
+static void end_who_hangs(struct host *h, int64_t now)
+{
+        for (size_t i = 0; i < HOST_WORKERS_MOST; i++) {
+                struct worker_process *w = &h->workers[i];
+                if (!w->pid || !w->draining || now - w->drains < DRAIN_PATIENCE)
+                        continue;
+                log_event("worker-hangs", "worker=%lld pid=%d action=kill", (long long)w->number, (int)w->pid);
+                kill(w->pid, SIGKILL);
+                w->drains = now;
+        }
+}
+
 static void on_tick(void *arg)
 {
         struct host *h = arg;
@@ -443,8 +472,11 @@ static void on_tick(void *arg)
                         renew(h, "certificate");
                 }
         }
+        if (h->renew_due && !h->stopping)
+                renew(h, "room");
         if (!h->stopping)
                 start_again(h, now);
+        end_who_hangs(h, now);
         watch_again(h->tick, TICK / 4);
 }
 
@@ -558,7 +590,7 @@ static int open_all(struct host *h)
         if (failed)
                 return failed;
         buf_init(&h->filter, FILTER_MOST);
-        if (seccomp_export(SANDBOX_SERVE | SANDBOX_NET, h->o->deadly, &h->filter) != 0)
+        if (seccomp_export(SANDBOX_ACCEPT | SANDBOX_NET, h->o->deadly, &h->filter) != 0)
                 return fail("seccomp", "no filter of system calls can be made");
         h->paths[0] = xasprintf("%s/keeper.sock", h->o->dir);
         h->paths[1] = xasprintf("%s/auth.sock", h->o->dir);

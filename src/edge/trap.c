@@ -2,7 +2,7 @@
 #include "edge/trap.h"
 #include "base/log.h"
 
-enum { DETAIL_MOST = 1024 };
+enum { DETAIL_MOST = 1024, DRIP_MOST = SMTP_REPLY_LINE_MOST };
 
 /* ---- dripping ---- */
 
@@ -36,20 +36,29 @@ void trap_forget(struct session *s)
         free(take(s->drip_all));
 }
 
+/* Whole lines of it: the answers to a thousand commands at once are not worth their memory for a day. */
+static size_t dripped(const struct buf *out)
+{
+        size_t n = out->n < DRIP_MOST ? out->n : DRIP_MOST;
+        while (n > 1 && out->p[n - 1] != '\n')
+                n--;
+        return n;
+}
+
 void trap_drip(struct session *s, struct buf *out)
 {
         struct worker *w = s->worker;
         if (!s->trapped) { /* no room: it is told at once */
                 if (!io_write(s->io, buf_slice(out)))
-                        session_free(s);
+                        session_cut(s);
                 return;
         }
         if (!io_write(s->io, (struct slice){ out->p, 1 })) {
-                session_free(s);
+                session_cut(s);
                 return;
         }
         free(s->drip_all);
-        s->drip_n = (uint32_t)out->n - 1;
+        s->drip_n = (uint32_t)dripped(out) - 1;
         s->drip_all = xmalloc(s->drip_n + 1);
         memcpy(s->drip_all, out->p + 1, s->drip_n);
         s->drip = s->drip_all;
@@ -67,12 +76,10 @@ static void drip_one(struct session *s)
         }
         if (s->drip_n == 0)
                 return;
-        bool good = io_write(s->io, (struct slice){ s->drip++, 1 });
-        if (!good || --s->drip_n) {
-                if (!good)
-                        session_free(s);
+        if (!io_write(s->io, (struct slice){ s->drip++, 1 }))
+                session_cut(s);
+        if (--s->drip_n)
                 return;
-        }
         list_drop(s);
         free(take(s->drip_all));
         io_deadline(s->io, s->smtp.deadline == TIME_NEVER ? 0 : s->smtp.deadline);
@@ -107,6 +114,8 @@ static void begin(struct session *s)
         struct worker *w = s->worker;
         if (w->n_trapped >= (uint64_t)w->policy->edge.trap_connections) {
                 w->n.trap_full++;
+                w->n_hurried++;
+                s->hurried = true;
                 session_greet(s);
                 return;
         }
