@@ -3,14 +3,15 @@
 import contextlib
 import os
 import pathlib
+import random
 import re
 import subprocess
-import threading
 
 import pytest
 
-from edge_support import (ANA, DIVERT, GUESSERS, HOME, LEGACY, OUTSIDE, PASSWORD, POLICY, PROGRAM, RUI, SANITIZED, SERVER, TRAP, Edge, FakeMTA, Talk, dated,
+from edge_support import (ANA, DIVERT, GUESSERS, HOME, LEGACY, OUTSIDE, PASSWORD, POLICY, PROGRAM, RUI, SANITIZED, SERVER, TRAP, Edge, dated,
                           insecure, plain)
+from fake_mta import FakeMTA
 from lab.core import wait_for
 
 LISTENERS = {"587": (587, SERVER, HOME), "465": (465, SERVER, HOME), "divert": (DIVERT, "127.0.0.1", None), "trap": (TRAP, "127.0.0.1", None),
@@ -74,7 +75,8 @@ def test_no_login_after_a_handshake_that_failed(edge):
 @pytest.mark.parametrize("said", [b"220 go\r\n250 evil\r\n", b"220 go\r\n220 go\r\n", b"220-go\r\n220 go\r\nX", b"454 no\r\n"])
 def test_a_reply_injected_before_the_ways_tls(said):
     """Behind the MTA's answer to STARTTLS in clear: the connection is dropped, nothing is taken for an answer under TLS."""
-    with Edge(workers=1, mta="127.0.0.1:10025", more="next-hop-tls must") as edge, FakeMTA(edge, offers=("PIPELINING", "STARTTLS", "XCLIENT ADDR PORT LOGIN")) as mta:
+    offers = ("PIPELINING", "STARTTLS", "XCLIENT ADDR PORT LOGIN")
+    with Edge(workers=1, mta="127.0.0.1:10025", more="next-hop-tls must") as edge, FakeMTA(edge, offers=offers) as mta:
         mta.rules = {"starttls": said, "banner": None}
         with edge.logged_in() as talk:
             talk.must(f"MAIL FROM:<{ANA}>")
@@ -119,11 +121,11 @@ def test_smuggling(edge, ending):
 
 def test_what_ends_a_message_for_us_ends_it_for_postfix(edge):
     """The differential: bodies made of CR, LF, dot, NUL and text. As many messages and bytes behind as were taken."""
-    import random
     dice, taken = random.Random(4), {}
     with edge.logged_in(port=465) as talk:
         for n in range(150):
-            body = "".join(dice.choice(["\r\n", "\r\n", "\r\n.", ".", "ab", "\r\n..", " "] + (["\r", "\n", "\0"] if n % 3 == 0 else [])) for _ in range(dice.randrange(12)))
+            parts = ["\r\n", "\r\n", "\r\n.", ".", "ab", "\r\n..", " "] + (["\r", "\n", "\0"] if n % 3 == 0 else [])
+            body = "".join(dice.choice(parts) for _ in range(dice.randrange(12)))
             talk.envelope()
             talk.must("DATA", 354)
             text = dated(f"From: {ANA}\r\nSubject: differential-{n}\r\n\r\n") + re.sub(r"(^|\r\n)\.", r"\1..", body)
@@ -220,7 +222,8 @@ def test_the_trap_takes_nothing_and_tells(edge):
 
 # --- other protocols ---
 
-@pytest.mark.parametrize("request_line", ["GET / HTTP/1.1\r\nHost: x\r\n\r\n", "POST /x HTTP/1.0\r\nContent-Length: 30\r\n\r\nEHLO x\r\nMAIL FROM:<a@b>\r\n", "Host: x\r\n"])
+@pytest.mark.parametrize("request_line", ["GET / HTTP/1.1\r\nHost: x\r\n\r\n",
+                                          "POST /x HTTP/1.0\r\nContent-Length: 30\r\n\r\nEHLO x\r\nMAIL FROM:<a@b>\r\n", "Host: x\r\n"])
 @pytest.mark.parametrize("name", ["587", "465", "divert", "legacy"])
 def test_http_is_told_off_at_once(edge, name, request_line):
     with at(edge, name) as talk:
