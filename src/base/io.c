@@ -177,10 +177,9 @@ void io_free(struct io *io)
 /* on_event() is run soon: there is something to be told, or done. */
 static void soon(struct io *io)
 {
-        if (io->running)
-                return;
         io->due = true;
-        event_active(&io->event, 0, 0);
+        if (!io->running) /* else when that returns */
+                event_active(&io->event, 0, 0);
 }
 
 static void end(struct io *io, enum io_end why)

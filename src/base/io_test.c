@@ -20,6 +20,7 @@ struct peer {
         enum io_end why;
         bool echo, free_at_once, stop_at_end;
         size_t stop_at; /* bytes */
+        SSL_CTX *tls;   /* begun, as a client, when bytes come */
 };
 
 static size_t take_bytes(void *arg, struct slice all)
@@ -33,6 +34,8 @@ static size_t take_bytes(void *arg, struct slice all)
                 io_free(take(p->io));
                 loop_stop(p->loop, 0);
         }
+        if (p->tls)
+                io_start_tls(p->io, take(p->tls), false, NULL);
         if (p->stop_at && p->got.n >= p->stop_at)
                 loop_stop(p->loop, 0);
         return n;
@@ -340,6 +343,21 @@ static void what_was_read_before_tls_is_thrown_away(void **state)
         SSL_CTX_free(ctx);
 }
 
+/* Nobody else will: the one who is to begin must not wait for the other. */
+static void tls_begins_inside_the_callback_that_asks_for_it(void **state)
+{
+        struct pair *t = *state;
+        SSL_CTX *client = SSL_CTX_new(TLS_client_method()), *server = server_context();
+        t->a.tls = client;
+        io_write(t->b.io, S("220 go ahead\r\n"));
+        io_start_tls(t->b.io, server, true, NULL);
+        settle(t->loop);
+        assert_non_null(io_tls(t->a.io));
+        assert_non_null(io_tls(t->b.io));
+        SSL_CTX_free(client);
+        SSL_CTX_free(server);
+}
+
 static void the_end_of_tls_is_told_from_a_cut(void **state)
 {
         struct pair *t = *state;
@@ -392,6 +410,7 @@ int main(void)
                 A_TEST(nobody_there_is_said),
                 A_TEST(tls_carries_what_is_written),
                 A_TEST(what_was_read_before_tls_is_thrown_away),
+                A_TEST(tls_begins_inside_the_callback_that_asks_for_it),
                 A_TEST(the_end_of_tls_is_told_from_a_cut),
                 A_TEST(a_cut_is_no_end),
                 A_TEST(no_tls_is_a_failure_of_tls),
