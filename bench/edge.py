@@ -1,0 +1,271 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The edge beside HAProxy in TCP mode, nginx's mail proxy and Postfix's smtpd_proxy_filter, all from Debian: the same client, the same sink
+(smtp-sink), the same machine, alternating rounds.
+
+    bench/edge.py              all of it               bench/edge.py mail|submission|trap|logins      one part
+
+Processor time is that of all processes of a server, user and system, as the scheduler counts it; the sink's and the client's are not in it."""
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import time
+
+from common import PORTEIRO, ROUNDS, compiled, line, median, title
+from lab import Lab, wait_for
+from lab.core import stop
+
+PACKAGES = {"haproxy": "haproxy", "nginx": "nginx-light libnginx-mod-mail", "postfix": "postfix"}
+SINK = 10025
+MESSAGES, SIZE, MANY, MANY_SIZE = 6000, 4096, 10, 10240
+POLICY = """network "Bench" {{ domain example.net  timezone UTC }}
+class home {{ port25 open }}
+pool p {{ class home  prefix 198.51.100.0/24 }}
+edge {{
+    submission port 587, 465  listen 127.0.0.1  name mx.example.net
+    certificate mx.example.net chain {folder}/chain.pem key {folder}/key.pem
+    next-hop relay 127.0.0.1:10025  identify none
+    connections 9000  connections-each 100000  {more}
+}}
+legacy bench {{ listen 127.0.0.1:2626  from 127.0.0.0/8  sender bench@example.net  until 2037-01-01  owner bench  messages-day 1000000 }}
+"""
+
+
+# ---- what it costs ----
+
+def below(pid):
+    """The process and all its children."""
+    pids, todo = [], [pid]
+    while todo:
+        pids.append(todo.pop())
+        for task in pathlib.Path(f"/proc/{pids[-1]}/task").glob("*/children"):
+            todo += map(int, task.read_text().split())
+    return pids
+
+
+def processor(pids):
+    """Seconds of these processes, all their threads, and their children, those that ended counted in (those in ticks)."""
+    seconds = 0
+    for pid in (p for root in pids for p in below(root)):
+        for task in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat"):
+            seconds += int(task.read_text().split()[0]) / 1e9
+        fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        seconds += (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
+    return seconds
+
+
+# ---- the servers ----
+
+class Bench:
+    def __init__(self, lab):
+        self.host = lab.host("edge")
+        self.host.sysctl("net.ipv4.ip_local_port_range", "12000 65000")
+        self.host.sysctl("net.ipv4.tcp_tw_reuse", 1)
+        self.folder = pathlib.Path(lab.dir)
+        self.folder.chmod(0o755)
+        self.client = compiled("submit", self.folder)
+        self.log = open(self.folder / "log", "w", encoding="utf-8")
+        self.start("smtp-sink", "-u", "nobody", f"127.0.0.1:{SINK}", "1000", port=SINK)
+
+    def start(self, *argv, port=None, **named):
+        process = self.host.popen(*argv, stdout=self.log, stderr=self.log, **named)
+        if port:
+            wait_for(lambda: self.listens(port) or process.poll() is not None, f"{argv[0]} on port {port}", 20)
+        if process.poll() is not None:
+            raise SystemExit(f"bench: {argv[0]} ended: " + (self.folder / "log").read_text()[-2000:])
+        return process
+
+    def listens(self, port):
+        return any(f":{port:04X} " in row and " 0A " in row
+                   for row in self.host.run("cat", "/proc/net/tcp").stdout.splitlines())
+
+    def file(self, name, text):
+        (self.folder / name).write_text(text)
+        return self.folder / name
+
+    def run(self, *argv):
+        return self.host.run(self.client, *argv, timeout=600).stdout.split()
+
+
+class Porteiro:
+    """The duties that take part, each as `porteiro run` starts it."""
+
+    def __init__(self, bench, more=""):
+        self.bench, self.state = bench, bench.folder / "state"
+        self.conf = bench.file("conf", POLICY.format(folder=bench.folder, more=more))
+        self.state.mkdir(exist_ok=True)
+        self.processes = {}
+
+    def command(self, *words, **named):
+        return self.bench.host.run(PORTEIRO, *words, "--state", self.state, "-c", self.conf, timeout=600, **named).stdout
+
+    def duty(self, name, port=None):
+        self.processes[name] = self.bench.start(PORTEIRO, "duty", name, "--state", self.state, port=port)
+
+    def up(self, *duties):
+        self.command("apply")
+        for name in duties:
+            self.duty(name, port=2626 if name == "edge" else None)
+            if name != "edge":
+                wait_for((self.state / f"{name}.sock").exists, name)
+
+    def pids(self):
+        return [process.pid for process in self.processes.values()]
+
+    def down(self):
+        for process in reversed(self.processes.values()):
+            stop(process)
+        self.processes = {}
+
+
+def certificate(bench):
+    """ECDSA with P-256: what a new certificate from Let's Encrypt has."""
+    chain, key = bench.folder / "chain.pem", bench.folder / "key.pem"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "30", "-subj",
+                    "/CN=mx.example.net", "-keyout", key, "-out", chain], check=True, capture_output=True)
+    bench.file("both.pem", chain.read_text() + key.read_text())
+
+
+def haproxy(bench):
+    conf = bench.file("haproxy.conf", f"""global
+    maxconn 9000
+    tune.ssl.default-dh-param 2048
+defaults
+    mode tcp
+    timeout connect 10s
+    timeout client 300s
+    timeout server 300s
+listen plain
+    bind 127.0.0.1:3626
+    server sink 127.0.0.1:{SINK}
+listen tls
+    bind 127.0.0.1:3465 ssl crt {bench.folder}/both.pem ssl-min-ver TLSv1.2
+    server sink 127.0.0.1:{SINK}
+""")
+    return [bench.start("haproxy", "-f", conf, "-db", port=3465).pid]
+
+
+def nginx(bench):
+    """auth_http is asked of a second nginx, whose time is not counted."""
+    if not (modules := next(iter(pathlib.Path("/usr/lib/nginx/modules").glob("ngx_mail_module.so")), None)):
+        raise FileNotFoundError("nginx has no mail module")
+    common = f"user nobody nogroup;\nworker_processes auto;\ndaemon off;\nworker_rlimit_nofile 20000;\nevents {{ worker_connections 8000; }}\n"
+    answerer = bench.file("answerer.conf", f"""{common}pid {bench.folder}/answerer.pid;
+error_log {bench.folder}/answerer.log;
+http {{ access_log off; server {{ listen 127.0.0.1:4000; location / {{
+    add_header Auth-Status OK; add_header Auth-Server 127.0.0.1; add_header Auth-Port {SINK}; return 204; }} }} }}
+""")
+    proxy = bench.file("nginx.conf", f"""load_module {modules};
+{common}pid {bench.folder}/nginx.pid;
+error_log {bench.folder}/nginx.log;
+mail {{
+    server_name mx.example.net;
+    auth_http 127.0.0.1:4000/;
+    xclient off;
+    proxy_smtp_auth off;
+    smtp_capabilities PIPELINING 8BITMIME SIZE;
+    ssl_certificate {bench.folder}/chain.pem;
+    ssl_certificate_key {bench.folder}/key.pem;
+    ssl_protocols TLSv1.2 TLSv1.3;
+    server {{ listen 127.0.0.1:4626; protocol smtp; smtp_auth none; }}
+    server {{ listen 127.0.0.1:4587; protocol smtp; smtp_auth plain login; starttls only; }}
+}}
+""")
+    bench.start("nginx", "-c", answerer, port=4000)
+    return [bench.start("nginx", "-c", proxy, port=4587).pid]
+
+
+def postfix(bench):
+    folder = bench.folder / "postfix"
+    for name in ("data", "queue", *(f"queue/{q}" for q in ("pid", "active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming",
+                                                           "maildrop", "private", "public", "saved", "trace"))):
+        (folder / name).mkdir(parents=True)
+        if name not in ("queue", "queue/pid"):
+            shutil.chown(folder / name, "postfix")
+    (folder / "main.cf").write_text(f"""compatibility_level = 3.7
+maillog_file = /dev/stdout
+queue_directory = {folder}/queue
+data_directory = {folder}/data
+myhostname = mx.example.net
+mydestination =
+inet_protocols = ipv4
+mynetworks = 127.0.0.0/8
+default_process_limit = 300
+smtpd_peername_lookup = no
+smtp_dns_support_level = disabled
+smtpd_relay_restrictions = permit_mynetworks, reject
+smtpd_client_connection_count_limit = 0
+alias_maps =
+""")
+    (folder / "master.cf").write_text(f"""127.0.0.1:5626 inet n - n - 300 smtpd
+    -o smtpd_proxy_filter=127.0.0.1:{SINK}
+rewrite  unix - - n - - trivial-rewrite
+cleanup  unix n - n - 0 cleanup
+anvil    unix - - n - 1 anvil
+proxymap unix - - n - - proxymap
+tlsmgr   unix - - n 1000? 1 tlsmgr
+postlog  unix-dgram n - n - 1 postlogd
+""")
+    return [bench.start("/usr/lib/postfix/sbin/master", "-c", folder, "-s", port=5626).pid]
+
+
+def peers(bench):
+    """Those that are here; the others are said to be missing."""
+    found = {}
+    for name, make in (("HAProxy, TCP", haproxy), ("nginx mail", nginx), ("Postfix, smtpd_proxy_filter", postfix)):
+        try:
+            if not shutil.which(make.__name__):
+                raise FileNotFoundError("not installed")
+            found[name] = make(bench)
+        except FileNotFoundError as missing:
+            line(name, f"{missing}: apt-get install {PACKAGES[make.__name__]}")
+    return found
+
+
+# ---- mail in the clear, mail under TLS ----
+
+def compare(bench, what, roads, argv, each=1):
+    """roads: name → (port, how, pids). Alternating rounds; messages a second, and processor time a message."""
+    rates, costs = {name: [] for name in roads}, {name: [] for name in roads}
+    for i in range(ROUNDS + 1):
+        for name, (port, how, pids) in roads.items():
+            before = processor(pids)
+            seconds, done, failed = bench.run("mail", "127.0.0.1", port, how, *argv)
+            used = processor(pids) - before
+            if int(failed):
+                raise SystemExit(f"bench: {name}: {failed} conversations failed")
+            if i:  # the first warms up
+                rates[name].append(int(done) / float(seconds))
+                costs[name].append(used / int(done))
+    title(f"{what}: {ROUNDS} alternating rounds")
+    for name in roads:
+        line(name, f"{median(rates[name]):6.0f}/s" + (f"  {median(costs[name]) * 1e6:5.0f} µs" if roads[name][2] else ""))
+    return {name: median(r) for name, r in rates.items()}
+
+
+def mail(bench):
+    p = Porteiro(bench)
+    p.up("keeper", "edge")
+    found = peers(bench)
+    ports = {"HAProxy, TCP": 3626, "nginx mail": 4626, "Postfix, smtpd_proxy_filter": 5626}
+    roads = {"direct to the sink": (SINK, "plain", []), "Porteiro": (2626, "plain", p.pids())}
+    roads |= {name: (ports[name], "plain", pids) for name, pids in found.items()}
+    for at_once in (50, 200):
+        compare(bench, f"1 message of 4 KB a connection, {at_once} at once, in the clear", roads, (at_once, MESSAGES, 1, SIZE, "", ""))
+    compare(bench, f"{MANY} messages of 10 KB a connection, 50 at once, in the clear", roads, (50, MESSAGES // MANY * 2, MANY, MANY_SIZE, "", ""))
+    p.down()
+
+
+PARTS = {"mail": mail}
+
+
+def main():
+    for name in sys.argv[1:] or PARTS:
+        with Lab() as lab:
+            bench = Bench(lab)
+            certificate(bench)
+            PARTS[name](bench)
+
+
+main()
