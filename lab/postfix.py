@@ -84,6 +84,14 @@ class Postfix:
         for address in (f"{place.v4}:{port}", f"[{place.v6}]:{port}"):
             self._services.append(f"{address} inet n - n - - smtpd -o myhostname={name}{rules if submission else ''}")
 
+    def serve_edge(self, name, place, port):
+        """Listen at a Place for Porteiro's edge alone: it says by XCLIENT who its customer is, and who logged in may send anywhere."""
+        rules = (" -o smtpd_sasl_auth_enable=yes -o smtpd_authorized_xclient_hosts=0.0.0.0/0,[::]/0"
+                 " -o smtpd_relay_restrictions=permit_sasl_authenticated,reject -o smtpd_discard_ehlo_keywords=chunking"
+                 " -o smtpd_forbid_bare_newline=yes -o smtpd_forbid_bare_newline_exclusions=")
+        for address in (f"{place.v4}:{port}", f"[{place.v6}]:{port}"):
+            self._services.append(f"{address} inet n - n - - smtpd -o myhostname={name}{rules}")
+
     def start(self):
         """Write the folders and start the master, without the second of checks that `postfix start` makes before it."""
         for folder, owner in _FOLDERS.items():

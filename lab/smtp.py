@@ -18,6 +18,7 @@ import errno
 import os
 import select
 import socket
+import ssl
 import time
 
 # (protocol, type): codes that mean "by decision of an administrator" (RFC 1812 5.2.7.1, RFC 4443 3.1)
@@ -130,6 +131,29 @@ class Session:
             raise Ended("refused", reply)
         return reply
 
+    def hear(self, line):
+        """Send a line and return the first letter of what comes back, whenever the rest may come."""
+        self.stage = line.partition(" ")[0]
+        try:
+            self._socket.sendall(line.encode() + b"\r\n")
+            return self._socket.recv(1).decode("ascii", "replace")
+        except OSError as error:
+            raise _ended(error) from error
+
+    def starttls(self):
+        """From here on under TLS; the certificate is not checked. """
+        self.must("STARTTLS")
+        context = ssl.create_default_context()
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+        try:
+            self._socket = context.wrap_socket(self._socket)
+        except OSError as error:
+            raise _ended(error) from error
+
+    def login(self, user, password):
+        token = base64.b64encode(f"\0{user}\0{password}".encode()).decode()
+        return self.must(f"AUTH PLAIN {token}")
+
     def probe(self, line="NOOP"):
         """Say one line more on a held session: `alive`, or how it ended."""
         started = time.monotonic()
@@ -146,16 +170,18 @@ def knock(host, address, port=25, **options):
 
 
 def mail(host, address, port=25, sender="someone@example.net", recipient="someone@example.org", login=None,
-         subject="probe", **options):
-    """Send one message, logging in first when `login` is (user, password)."""
+         subject="probe", tls=False, **options):
+    """Send one message, logging in first when `login` is (user, password); under TLS where `tls` asks for STARTTLS."""
 
     def talk(session):
         if session.banner.startswith(("4", "5")):
             return "refused", session.banner
         session.must(f"EHLO {host.name}.example.net")
+        if tls:
+            session.starttls()
+            session.must(f"EHLO {host.name}.example.net")
         if login:
-            token = base64.b64encode(b"\0%s\0%s" % tuple(word.encode() for word in login)).decode()
-            session.must(f"AUTH PLAIN {token}")
+            session.login(*login)
         session.must(f"MAIL FROM:<{sender}>")
         session.must(f"RCPT TO:<{recipient}>")
         session.must("DATA")

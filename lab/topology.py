@@ -168,6 +168,7 @@ def start_postfix(lab):
     lab.mta_isp = Postfix(lab.servers, domains=["example.net.br"], relay_to=MX_ORG.v4, bind=lab.mx)
     lab.mta_isp.serve("mx.example.net.br", lab.mx, 25)
     lab.mta_isp.serve("smtps.example.net.br", lab.submission, 587, submission=True)
+    lab.mta_isp.serve_edge("out.example.net.br", lab.mx, 10025)
     for mta in (lab.mta_outside, lab.mta_isp):
         mta.start()
     for mta in (lab.mta_outside, lab.mta_isp):

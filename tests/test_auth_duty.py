@@ -19,7 +19,8 @@ from auth_client import CHECK, Client, frame
 from lab.core import stop, wait_for
 from support import Namespace
 
-ANA, RUI, EVA = "ana@example.net", "rui@example.net", "eva@example.net"
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+ANA, RUI = "ana@example.net", "rui@example.net"
 GOOD, OTHER = "trilho cebola quartzo", "bigorna 7 pudim"
 OLD, OLD_PASSWORD = "$1$abcdefgh$ZudLVuoYVVJqQvxPdfFIc0", "Saudade de 1984"
 POLICY = """
@@ -434,11 +435,12 @@ def ask_as(uid, gid, state):
 def test_as_a_user_of_its_own(box, tmp_path, monkeypatch):
     """It reads what two groups may; its socket is the duties', and only the edge's user is answered."""
     monkeypatch.delenv("PORTEIRO_USERS")
+    users = re.findall(r"^u (porteiro-\S+)", (ROOT / "packaging" / "sysusers.d" / "porteiro.conf").read_text(), re.M)
+    uids = {user: 61901 + i for i, user in enumerate(users)}
     passwd, group = tmp_path / "passwd", tmp_path / "group"
     group.write_text(pathlib.Path("/etc/group").read_text() + "porteiro:x:61900:\nporteiro-auth:x:61950:\nporteiro-mail:x:61960:\n")
     passwd.write_text(pathlib.Path("/etc/passwd").read_text() + "".join(
-        f"porteiro-{duty}:x:{61901 + i}:61900::/:/usr/sbin/nologin\n"
-        for i, duty in enumerate(("keeper", "gate", "judge", "sight", "lease", "auth", "edge"))))
+        f"{user}:x:{uid}:61900::/:/usr/sbin/nologin\n" for user, uid in uids.items()))
     with tempfile.TemporaryDirectory(prefix="porteiro-auth-") as folder:
         os.chmod(folder, 0o755)
         box.state.rename(pathlib.Path(folder) / "state")
@@ -452,15 +454,15 @@ def test_as_a_user_of_its_own(box, tmp_path, monkeypatch):
         duty = box.start("duty", "auth")
         wait_for(lambda: "event=started" in duty.log.read_text() or duty.poll() is not None, "the duty", 30)
         at = (box.state / "auth.sock").stat()
-        assert (oct(at.st_mode & 0o777), at.st_uid, at.st_gid) == ("0o660", 61906, 61900), duty.log.read_text()
+        assert (oct(at.st_mode & 0o777), at.st_uid, at.st_gid) == ("0o660", uids["porteiro-auth"], 61900), duty.log.read_text()
         with contextlib.closing(Client(box.state)) as client:
             assert client.check(ANA, GOOD)[0] == "yes" and client.check(ANA, OTHER)[0] == "no"
             assert client.check(RUI, OLD_PASSWORD)[0] == "yes"
             wait_for(lambda: scheme(box, RUI) == "yescrypt", "a new hash, by the rights of this user", 10)
-        assert ask_as(61907, 61900, box.state) == "yes"
-        assert ask_as(61904, 61900, box.state) in ("ConnectionResetError", "BrokenPipeError")   # sight
+        assert ask_as(uids["porteiro-edge"], 61900, box.state) == "yes"
+        assert ask_as(uids["porteiro-sight"], 61900, box.state) in ("ConnectionResetError", "BrokenPipeError")
         assert ask_as(65534, 65534, box.state) == "PermissionError"
-        assert [e["uid"] for e in events(duty, "asker-refused")] == ["61904"]
+        assert [e["uid"] for e in events(duty, "asker-refused")] == [str(uids["porteiro-sight"])]
         box.prefix = []
         stop(duty)
         box.close()

@@ -90,13 +90,14 @@ def test_it_fits_a_terminal_and_is_plain_in_a_pipe(told):
 
 @pytest.mark.parametrize("title, happened, why", [
     ("Ana", '✓ delivered.*Authenticated sender: ana"', r"class: home, the pool's, port25 shift.*porteiro\.conf:4:"),
-    ("Bruno", r'✗ refused by mx\.example\.org itself.*"554.*✗ refused at once: connection reset', "port25 shift"),
+    ("Bruno, at home", r'✗ refused by mx\.example\.org itself.*"554.*✗ refused at once: connection reset', "port25 shift"),
+    ("Bruno's other program", r'✗ diverted.*"530-5\.7\.0 Port 25 is for servers.*✓ delivered: the edge checked', ""),
     ("The bakery", r"✓ delivered on port 25: .* 192\.0\.2\.10 and 2001:db8:200:10::10", "business.*port25 observe"),
     ("The clinic", "✓ delivered on port 25", "interface vlan120 is of pool legacy: open"),
     ("The ISP's own servers", r"✓ delivered on port 25 .* from 203\.0\.113\.25.*✓ received", "own server"),
-    ("Carlos", r"✗ all refused.*1066 +Carlos Dias .*kernel 12.*✓ he is named", "own strategy: port25 trap"),
+    ("Carlos: his", r"✗ all refused.*1066 +Carlos Dias .*kernel 12.*✓ he is named", "own strategy: port25 trap"),
     ("The trap", r"✗ \d+ conversations.*Carlos Dias .*trap \d+.*✓ quarantined by rule: Carlos.*session.*✗ reset", ""),
-    ("In quarantine", "✗ refused.*port 80.*200 OK", "quarantine: number 1, level mail.*by rule"),
+    ("In quarantine", "✗ refused.*port 80.*200 OK.*✓ delivered: his level", "quarantine: number 1, level mail.*by rule"),
     ("Tunnels", "6in4.*✗ port 25 was stopped.*Teredo.*✗ port 25 was stopped", r"porteiro\.conf:14"),
     ("Before the next wave", r"1011 +Bruno Lima.*1010 +Ana Souza.*✓ call Ana and Bruno", ""),
     ("The proof", r"own +trap +[1-9].*quarantine +mail +[1-9].*tunnel +block +2.*✓ the rules stay", ""),
@@ -110,13 +111,13 @@ def test_each_scene_tells_what_happened_and_why(told, title, happened, why):
 def test_the_quarantine_is_shown_with_its_evidence(told):
     text = scene(told[0], "The trap")
     assert re.search(r"1 +1066 +mail +in force .*suspicion [\d.]+ reached 20 points", text)
-    assert re.search(r"evidence +\d conversations in the trap, 12 attempts to about \d+ hosts", text)
+    assert re.search(r"evidence +\d conversations in the trap, \d+ attempts to about \d+ hosts", text)
 
 
 def test_it_says_so_when_something_else_happens(tmp_path):
-    """A Porteiro that forgets what the trap saw: nobody is quarantined, and the story notices."""
+    """A Porteiro that forgets whom the postmaster puts into the trap: nobody is quarantined, and the story notices."""
     forgetful = tmp_path / "porteiro"
-    forgetful.write_text(f'#!/bin/sh\n[ "$1 $2" = "sightings add" ] && exit 0\nexec {PROGRAM} "$@"\n')
+    forgetful.write_text(f'#!/bin/sh\n[ "$1 $2" = "subscriber set" ] && exit 0\nexec {PROGRAM} "$@"\n')
     forgetful.chmod(0o755)
     with start(program=forgetful) as demo:
         text = demo.communicate(timeout=120)[0]
@@ -128,7 +129,7 @@ def test_it_says_so_when_something_else_happens(tmp_path):
 
 @pytest.mark.parametrize("moment, number", [
     ("PORTEIRO", signal.SIGINT), ("1. The policy", signal.SIGTERM), ("$ porteiro run &", signal.SIGINT),
-    ("2. Ana", signal.SIGHUP), ("8. The trap", signal.SIGTERM), ("$ kill", signal.SIGINT)])
+    ("2. Ana", signal.SIGHUP), ("9. The trap", signal.SIGTERM), ("$ kill", signal.SIGINT)])
 def test_interrupted_at_any_moment_it_cleans_up(moment, number):
     with start() as demo:
         for line in demo.stdout:

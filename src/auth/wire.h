@@ -57,10 +57,10 @@ struct auth_reply {
         struct slice weak;       /* the key of what is wrong with this password (auth/quality.h); empty: nothing */
         bool suspended;          /* he may read his mail and send nothing */
         bool application;        /* by the password of an application */
-        bool senders_cut;        /* there are more than can be told */
+        bool senders_cut;        /* there are more than can be told: aliases, the last of them */
         int64_t limits[AUTH_LIMIT_COUNT]; /* as they hold: a number or AUTH_LIMIT_NONE */
-        struct slice
-            senders[AUTH_SENDERS_MOST]; /* as whom he may write, his own address first; "*@domain": as anybody there */
+        /* As whom he may write, his own address first; "*@domain": as anybody there. */
+        struct slice senders[AUTH_SENDERS_MOST];
         size_t n_senders;
 };
 

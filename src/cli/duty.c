@@ -5,9 +5,11 @@
 
 int cmd_duty(int argc, char **argv)
 {
-        static const struct cli_shape shape = { .usage = "duty keeper|gate|judge|sight|lease|auth|edge|deliver [--state DIR]",
-                                                .words_least = 1,
-                                                .words_most = 1 };
+        static const struct cli_shape shape = {
+                .usage = "duty keeper|gate|judge|sight|lease|auth|edge|deliver [--state DIR]",
+                .words_least = 1,
+                .words_most = 1
+        };
         struct cli cli;
         int status;
         if (!cli_parse(&cli, &shape, argc, argv, &status))

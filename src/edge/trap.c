@@ -44,11 +44,15 @@ void trap_drip(struct session *s, struct buf *out)
                         session_free(s);
                 return;
         }
+        if (!io_write(s->io, (struct slice){ out->p, 1 })) {
+                session_free(s);
+                return;
+        }
         free(s->drip_all);
-        s->drip_all = xmalloc(out->n);
-        memcpy(s->drip_all, out->p, out->n);
+        s->drip_n = (uint32_t)out->n - 1;
+        s->drip_all = xmalloc(s->drip_n + 1);
+        memcpy(s->drip_all, out->p + 1, s->drip_n);
         s->drip = s->drip_all;
-        s->drip_n = (uint32_t)out->n;
         io_deadline(s->io, 0);
         if (s->slot == -1)
                 list_add(s, w->slot); /* its turn comes when all other slots had theirs */

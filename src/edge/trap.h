@@ -12,7 +12,7 @@
 
 #include "edge/session.h"
 
-/* Out byte by byte, from the next tick on. */
+/* The first byte at once, the others one by one. */
 void trap_drip(struct session *s, struct buf *out);
 void trap_tick(struct worker *w); /* every DRIP_TICK */
 void trap_forget(struct session *s);
