@@ -19,6 +19,7 @@ from lab.core import stop
 PACKAGES = {"haproxy": "haproxy", "nginx": "nginx-light libnginx-mod-mail", "postfix": "postfix"}
 SINK = 10025
 MESSAGES, SIZE, MANY, MANY_SIZE = 6000, 4096, 10, 10240
+TRAP_PORT, TRAPPED, BOTS, IN_ONE, TRAP_WORKERS = 2526, 100_000, 6, 19_000, 6
 POLICY = """network "Bench" {{ domain example.net  timezone UTC }}
 class home {{ port25 open }}
 pool p {{ class home  prefix 198.51.100.0/24 }}
@@ -257,7 +258,85 @@ def mail(bench):
     p.down()
 
 
-PARTS = {"mail": mail}
+# ---- the trap ----
+
+def memory(pids):
+    """Bytes: resident and proportional, of these processes and their children."""
+    rss = pss = 0
+    for pid in (p for root in pids for p in below(root)):
+        for row in pathlib.Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
+            rss += int(row.split()[1]) * 1024 if row.startswith("Rss:") else 0
+            pss += int(row.split()[1]) * 1024 if row.startswith("Pss:") else 0
+    return rss, pss
+
+
+def kernel_memory():
+    """Bytes in slabs, and the pages of TCP, of the whole machine."""
+    rows = {row.split(":")[0]: int(row.split()[1]) for row in pathlib.Path("/proc/meminfo").read_text().splitlines()}
+    return rows["Slab"] * 1024
+
+
+def trap(bench):
+    bots = compiled("trap", bench.folder)
+    p = Porteiro(bench, f"trap-connections {IN_ONE}  workers {TRAP_WORKERS}")
+    p.up("keeper", "edge")
+    wait_for(lambda: bench.listens(TRAP_PORT) and (bench.folder / "log").read_text().count("event=edge-ready") == TRAP_WORKERS, "the trap", 20)
+    edge, each = [p.processes["edge"].pid], TRAPPED // BOTS
+    before, slab, clients = memory(edge), kernel_memory(), []
+    start = time.monotonic()
+    for i in range(BOTS):
+        clients.append(bench.host.popen(bots, "127.0.0.1", TRAP_PORT, each, i * each, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True))
+    held = sum(int(client.stdout.readline().split()[1]) for client in clients)
+    seconds = time.monotonic() - start
+    time.sleep(3)  # facts on their way
+    after, slab = memory(edge), kernel_memory() - slab
+    used = processor(edge)
+    time.sleep(30)
+    used = processor(edge) - used
+    for client in clients:
+        client.stdin.close()
+    ends = [list(map(int, client.stdout.readline().split())) for client in clients]
+    left = sum(end[0] for end in ends)
+    title(f"{held:,} conversations stutter in the trap, {TRAP_WORKERS} workers with a limit of 20,000 descriptors each")
+    line("until all had said RCPT; still there after 33 s more", f"{seconds:.0f} s; {left:,}")
+    line("our memory of one: resident, proportional", f"{(after[0] - before[0]) / held:.0f}, {(after[1] - before[1]) / held:.0f} bytes",
+         "under 512 bytes")
+    line("the kernel's memory of one, both ends (slabs)", f"{slab / held:.0f} bytes")
+    line("processor time of all of them, of one core, over 30 s", f"{used / 30 * 100:.1f} %", "under 10 %")
+    line("bytes that each was told in a minute", f"{sum(end[1] for end in ends) / max(left, 1) / 33 * 60:.1f}")
+    p.down()
+
+
+# ---- submission ----
+
+def provision(p, mailboxes, hashed=None):
+    """Mailboxes m0@example.net and on, all with the same hash of a password."""
+    folder = p.bench.folder
+    folder.joinpath("s.csv").write_text("id\n" + "".join(f"{i}\n" for i in range(mailboxes)))
+    folder.joinpath("m.csv").write_text("address,subscriber,principal\n" + "".join(f"m{i}@example.net,{i},yes\n" for i in range(mailboxes)))
+    p.command("subscriber", "import", folder / "s.csv")
+    p.command("domain", "add", "example.net", "--abuse", "desk@example.org")
+    p.command("mailbox", "import", folder / "m.csv")
+    if hashed:
+        folder.joinpath("p.csv").write_text("address,hash\n" + "".join(f"m{i}@example.net,{hashed}\n" for i in range(mailboxes)))
+        p.command("mailbox", "passwords", "import", folder / "p.csv")
+
+
+def submission(bench):
+    p = Porteiro(bench)
+    p.command("apply")
+    provision(p, 1)
+    p.command("mailbox", "set", "m0@example.net", "--sender", "bench@example.net")
+    word = p.command("mailbox", "app-password", "add", "m0@example.net", "bench").split()
+    print(word)
+    p.up("keeper", "auth", "edge")
+
+
+def logins(bench):
+    pass
+
+
+PARTS = {"mail": mail, "submission": submission, "trap": trap, "logins": logins}
 
 
 def main():
