@@ -7,6 +7,7 @@
 Processor time is that of all processes of a server, user and system, as the scheduler counts it; the sink's and the client's are not in it."""
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,8 @@ PACKAGES = {"haproxy": "haproxy", "nginx": "nginx-light libnginx-mod-mail", "pos
 SINK = 10025
 MESSAGES, SIZE, MANY, MANY_SIZE = 6000, 4096, 10, 10240
 TRAP_PORT, TRAPPED, BOTS, IN_ONE, TRAP_WORKERS = 2526, 100_000, 6, 19_000, 6
+LOGIN, MAILBOXES, RATE, LOGIN_SECONDS, NOOPERS = "bench@example.net", 50_000, 50, 20, 20
+PASSWORD, HASH = "trilho cebola quartzo", "$y$j9T$abcdefghijklmnopqrstu.$yYm6qKH95YtTg4z3z1UNgPFEaqz5ndLwbnaK66vgHv/"
 POLICY = """network "Bench" {{ domain example.net  timezone UTC }}
 class home {{ port25 open }}
 pool p {{ class home  prefix 198.51.100.0/24 }}
@@ -309,31 +312,49 @@ def trap(bench):
 
 # ---- submission ----
 
-def provision(p, mailboxes, hashed=None):
-    """Mailboxes m0@example.net and on, all with the same hash of a password."""
-    folder = p.bench.folder
-    folder.joinpath("s.csv").write_text("id\n" + "".join(f"{i}\n" for i in range(mailboxes)))
-    folder.joinpath("m.csv").write_text("address,subscriber,principal\n" + "".join(f"m{i}@example.net,{i},yes\n" for i in range(mailboxes)))
-    p.command("subscriber", "import", folder / "s.csv")
-    p.command("domain", "add", "example.net", "--abuse", "desk@example.org")
-    p.command("mailbox", "import", folder / "m.csv")
-    if hashed:
-        folder.joinpath("p.csv").write_text("address,hash\n" + "".join(f"m{i}@example.net,{hashed}\n" for i in range(mailboxes)))
-        p.command("mailbox", "passwords", "import", folder / "p.csv")
+def csv(p, name, head, rows, *words):
+    path = p.bench.file(name, head + "\n" + "".join(row + "\n" for row in rows))
+    p.command(*words, "import", path)
 
 
 def submission(bench):
+    """One login, by an application's password: what the handshake costs, not the hash. The sink takes any password."""
     p = Porteiro(bench)
-    p.command("apply")
-    provision(p, 1)
-    p.command("mailbox", "set", "m0@example.net", "--sender", "bench@example.net")
-    word = p.command("mailbox", "app-password", "add", "m0@example.net", "bench").split()
-    print(word)
+    p.command("subscriber", "add", "1")
+    p.command("domain", "add", "example.net", "--abuse", "desk@example.org")
+    p.command("mailbox", "add", LOGIN, "--subscriber", "1")
+    p.command("mailbox", "set", LOGIN, *(f"--limit={a}-{b}=none" for a in ("messages", "recipients") for b in ("hour", "day")))
+    password = re.search(r"number 1: (\S+)", p.command("mailbox", "app-password", "add", LOGIN, "bench"))[1]
     p.up("keeper", "auth", "edge")
+    found = peers(bench)
+    roads = {"Porteiro, 465": (465, "tls", p.pids()), "Porteiro, 587": (587, "starttls", p.pids())}
+    roads |= {name: {"HAProxy, TCP": (3465, "tls", pids), "nginx mail": (4587, "starttls", pids)}[name]
+              for name, pids in found.items() if not name.startswith("Postfix")}
+    compare(bench, "TLS (ECDSA P-256, full handshakes), AUTH PLAIN and 1 message of 4 KB a connection, 50 at once", roads,
+            (50, MESSAGES // 2, 1, SIZE, LOGIN, password))
+    p.down()
 
 
 def logins(bench):
-    pass
+    """All mailboxes have the same hash, for 50,000 different ones take a quarter of an hour; each is checked all the same."""
+    p = Porteiro(bench)
+    p.command("domain", "add", "example.net", "--abuse", "desk@example.org")
+    csv(p, "s.csv", "id", map(str, range(MAILBOXES)), "subscriber")
+    csv(p, "m.csv", "address,subscriber,principal", (f"m{i}@example.net,{i},yes" for i in range(MAILBOXES)), "mailbox")
+    csv(p, "p.csv", "address,hash", (f"m{i}@example.net,{HASH}" for i in range(MAILBOXES)), "mailbox", "passwords")
+    p.up("keeper", "auth", "edge")
+    title(f"replies to NOOP while {RATE} logins a second are hashed (yescrypt), {MAILBOXES:,} mailboxes, {LOGIN_SECONDS} s")
+    for name, port, how in (("587, under TLS", 587, "starttls"), ("legacy, in the clear", 2626, "plain")):
+        quiet = bench.run("noop", "127.0.0.1", port, how, NOOPERS, 5)
+        crowd = bench.host.popen(bench.client, "logins", "127.0.0.1", 587, "starttls", RATE, LOGIN_SECONDS + 2, f"m%d@example.net", PASSWORD,
+                                 stdout=subprocess.PIPE, text=True)
+        time.sleep(1)
+        busy = bench.run("noop", "127.0.0.1", port, how, NOOPERS, LOGIN_SECONDS)
+        came, failed, half, last = crowd.communicate()[0].split()
+        line(f"{name}, nobody logs in: median, 99th percentile, longest", f"{quiet[1]}, {quiet[2]}, {quiet[3]} ms")
+        line(f"{name}, with the logins", f"{busy[1]}, {busy[2]}, {busy[3]} ms", "99th percentile under 20 ms")
+        line(f"{came} logins meanwhile, {failed} failed: median, 99th percentile", f"{half}, {last} ms")
+    p.down()
 
 
 PARTS = {"mail": mail, "submission": submission, "trap": trap, "logins": logins}
