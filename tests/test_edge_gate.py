@@ -108,6 +108,30 @@ def test_what_is_logged_in_by_another_providers_name_stays_secret(isp, family):
     assert "secret.name" not in log(isp) and "other.example" not in log(isp)
 
 
+def test_who_still_needs_an_exception_is_listed_and_not_suspected(isp):
+    lab = isp.lab
+    text = isp.text.replace("help  ", "plain-auth-until 2037-12-31\n    help  ") + f"""
+legacy panels {{ listen {GATEWAY4}:2626  from {lab.legacy.v4}  sender alarm@example.net.br, @panels.example.net.br
+                until 2037-12-31  owner noc@example.net.br  messages-day 3 }}
+"""
+    isp.policy(text + customers(**isp.strategies))
+    isp.run("apply")
+    wait_for(lambda: log(isp).count("event=edge-ready") >= 4, "the edge anew", timeout=20)     # sockets changed: the duty started again
+    sent = mail(lab.home1, lab.mx_org.v4, sender=ANA, recipient="plain@example.org", login=(ANA, PASSWORD))
+    assert sent.kind == "sent", sent
+    one = {"sender": "alarm@example.net.br", "recipient": "panel@example.org"}
+    outcomes = [mail(lab.legacy, GATEWAY4, 2626, **one) for _ in range(4)]
+    assert [each.kind for each in outcomes] == ["sent"] * 3 + ["refused"] and outcomes[3].text.startswith("452 4.7.1"), outcomes
+    assert mail(lab.legacy, GATEWAY4, 2626, sender="x@example.org").text.startswith("553 5.7.1")
+    assert mail(lab.legacy, GATEWAY4, 2626, sender="any@panels.example.net.br").text.startswith("452")
+    assert mail(lab.home1, GATEWAY4, 2626, **one).kind in ("closed", "reset")       # not of those who may
+    wait_for(lambda: sightings(isp, "legacy") and sightings(isp, "plain-auth"), "the facts")
+    seen = json.loads(isp.run("sightings", "--source", "plain-auth", "--json").stdout)["sightings"]
+    assert [each["subscriber"] for each in seen] == ["1010"] and ANA in seen[0]["detail"]
+    assert sightings(isp, "legacy")[0]["detail"].startswith("listener=panels from=")
+    assert not any(each["subscriber"] == "1010" for each in json.loads(isp.run("suspects", "--json").stdout)["suspects"])
+
+
 def test_a_bot_is_trapped_and_quarantined_at_once(isp):
     lab = isp.lab
     outcomes = []

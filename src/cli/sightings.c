@@ -12,6 +12,7 @@ static const struct cli_option list_options[] = {
           .argument = "TIME",
           .help = "from then on, or for so long: 24h (the default), 7d",
           .value = &since },
+        { .name = "source", .argument = "NAME", .help = "only of this source", .value = &source },
         { .name = "most", .argument = "N", .help = "the newest N (default: 1000)", .value = &most },
 };
 static const struct cli_option add_options[] = {
@@ -24,8 +25,8 @@ static const struct cli_option add_options[] = {
         { .name = "count", .argument = "N", .help = "how often (default: 1)", .value = &count },
         { .name = "detail", .argument = "TEXT", .help = "what was seen", .value = &detail },
 };
-static const struct cli_shape list_shape = { "sightings [SUBSCRIBER|ADDRESS] [--since TIME] [--most N]", list_options,
-                                             COUNT_OF(list_options), 0, 1 };
+static const struct cli_shape list_shape = { "sightings [SUBSCRIBER|ADDRESS] [--source NAME] [--since TIME] [--most N]",
+                                             list_options, COUNT_OF(list_options), 0, 1 };
 static const struct cli_shape add_shape = {
         "sightings add ADDRESS --source NAME [--port PORT] [--at TIME] [--count N] [--detail TEXT]", add_options,
         COUNT_OF(add_options), 1, 1
@@ -77,17 +78,24 @@ struct seen {
         bool cut; /* there are more */
 };
 
+/* prefix NULL: any. */
+static bool wanted(const struct sighting *s, const struct prefix *prefix)
+{
+        if (source && !slice_eq(s->source, slice_of(source)))
+                return false;
+        return !prefix || prefix_covers(prefix, &s->prefix) || prefix_covers(&s->prefix, prefix);
+}
+
 static int read_seen(struct ledger *l, struct arena *a, const char *word, int64_t from, size_t limit, struct seen *ret)
 {
         struct prefix p;
         struct loss *losses;
         size_t n_losses = 0, kept = 0;
-        bool address = word && cli_is_address(word, &p);
+        bool address = word && cli_is_address(word, &p), all = !address && !source;
         struct slice whose = address ? S("") : slice_of(word);
-        int failed =
-            ledger_sightings(l, a, whose, from, TIME_NEVER, address ? SIZE_MAX : limit + 1, &ret->all, &ret->n);
+        int failed = ledger_sightings(l, a, whose, from, TIME_NEVER, all ? limit + 1 : SIZE_MAX, &ret->all, &ret->n);
         for (size_t i = 0; failed == 0 && i < ret->n && kept <= limit; i++)
-                if (!address || prefix_covers(&p, &ret->all[i].prefix) || prefix_covers(&ret->all[i].prefix, &p))
+                if (wanted(&ret->all[i], address ? &p : NULL))
                         ret->all[kept++] = ret->all[i];
         if (failed == 0)
                 failed = ledger_losses(l, a, from, &losses, &n_losses);

@@ -2,6 +2,7 @@
 /* Whose machine is infected: the scores of today, and what they are drawn from. */
 #include "cli/cli.h"
 #include "guard/sketch.h"
+#include "guard/suspicion.h"
 
 #include <errno.h>
 #include <math.h>
@@ -41,6 +42,8 @@ static double faded(const struct suspicion *s, int64_t half_life, int64_t now)
 static void add_fact(struct suspect *s, struct sketch *hosts, const struct sighting *fact)
 {
         size_t i = 0;
+        if (suspicion_harmless(suspicion_source_of(fact->source)))
+                return;
         while (i < s->n_sources && !slice_eq(s->sources[i].source, fact->source))
                 i++;
         if (i == s->n_sources && i < SOURCES_MOST)

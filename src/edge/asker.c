@@ -188,6 +188,7 @@ static struct account account_of(struct auth_reply *r)
                                  .address = r->address,
                                  .subscriber = r->subscriber,
                                  .suspended = r->suspended,
+                                 .senders_cut = r->senders_cut,
                                  .weak = r->weak,
                                  .messages_hour = r->limits[AUTH_LIMIT_MESSAGES_HOUR],
                                  .messages_day = r->limits[AUTH_LIMIT_MESSAGES_DAY],

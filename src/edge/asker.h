@@ -22,8 +22,8 @@ enum asker_answer { ASKER_NO, ASKER_YES, ASKER_UNAVAILABLE };
 struct account {
         int64_t mailbox;
         struct slice address, subscriber;
-        bool suspended;
-        struct slice weak; /* why the password is easy to guess; empty where it is not */
+        bool suspended, senders_cut; /* senders_cut: there are more addresses than are told */
+        struct slice weak;           /* why the password is easy to guess; empty where it is not */
         int64_t messages_hour, messages_day, recipients_hour, recipients_day; /* or LIMIT_NONE */
         struct slice *senders;                                                /* his own first (auth/wire.h) */
         size_t n_senders;

@@ -143,6 +143,13 @@ static void right(struct session *s, struct account *account)
         if (account->weak.n)
                 buf_addf(&more, " weak=%s", log_text(&weak, account->weak));
         log_login(s, "login", buf_cstr(&more));
+        if (!s->smtp.tls) { /* who still needs the exception */
+                autobuf detail, name;
+                buf_init(&detail, LOG_LINE_MOST);
+                buf_init(&name, LOG_LINE_MOST);
+                buf_addf(&detail, "login=%s", log_text(&name, account->address));
+                session_fact(s, "plain-auth", buf_slice(&detail));
+        }
         free(s->account);
         s->account = account;
         login_drop(s);

@@ -35,8 +35,18 @@ struct session;
         X(accepted)                                                                                                    \
         X(refused_full)                                                                                                \
         X(refused_each)                                                                                                \
-        X(trapped) X(trap_full) X(diverted) X(logins) X(login_failures) X(login_unavailable) X(login_cached)           \
-            X(messages) X(messages_refused) X(messages_unsure) X(unheard) X(over_limit) X(bans)
+        X(trapped)                                                                                                     \
+        X(trap_full)                                                                                                   \
+        X(diverted)                                                                                                    \
+        X(logins)                                                                                                      \
+        X(login_failures)                                                                                              \
+        X(login_unavailable)                                                                                           \
+        X(messages)                                                                                                    \
+        X(messages_refused)                                                                                            \
+        X(messages_unsure)                                                                                             \
+        X(unheard)                                                                                                     \
+        X(over_limit)                                                                                                  \
+        X(bans)
 struct worker_counts {
 #define COUNT_FIELD(name) uint64_t name;
         WORKER_COUNTS(COUNT_FIELD)

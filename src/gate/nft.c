@@ -76,6 +76,9 @@ static void write_rest(struct writer *w, const struct nft_side *side, int f)
                 nft_rule(w, "%s vmap @wide%c_%c", side->field[f], family_digit(f), w->letter);
         if (side == &nft_going && f == FAMILY6)
                 refuse_transition_sources(w);
+        if (side ==
+            &nft_going) /* who comes so far is no customer, and customers are never banned: they do not pay for it */
+                nft_rule(w, "jump bans_%c", w->letter);
         nft_end(w);
 }
 
@@ -106,14 +109,10 @@ static void write_side(struct writer *w, const struct nft_side *side)
                 write_person(w, side, &all[i]);
         snprintf(of_six, sizeof of_six, "%s_six", name);
         nft_chain(w, of_six);
-        if (side == &nft_going)
-                nft_each_ban_jump(w, FAMILY6);
         find_person(w, side, FAMILY6);
         nft_end(w);
         nft_chain(w, name);
         nft_rule(w, "meta nfproto ipv6 goto %s_%c", of_six, w->letter);
-        if (side == &nft_going)
-                nft_each_ban_jump(w, FAMILY4);
         find_person(w, side, FAMILY4);
         nft_end(w);
 }
@@ -250,9 +249,9 @@ static void write_nat(struct writer *w)
 static void write_chains(struct writer *w)
 {
         nft_write_outcomes(w);
-        nft_write_servers(w);
         write_banned(w);
         write_bans(w);
+        nft_write_servers(w);
         write_side(w, &nft_going);
         write_side(w, &nft_coming);
         nft_write_tunnels(w);

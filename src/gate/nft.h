@@ -8,7 +8,7 @@
  *     door (filter, prerouting, -150) ─► entry_a ─► port25_a ─► person4_32_a ─► class_home_block_a ─► refuse_a
  *                                          │           └─► rest4_a ─► wide4_a ────────┘
  *                                          ├─► submit_a (465, 587), answers_a (from port 25) ─► back25_a
- *                                          │   port25_a and submit_a look for bans first ─► banned_a
+ *                                          │   who is no customer (the end of rest4_a, submit_a) ─► bans_a ─► banned_a
  *                                          └─► udp_a, six_a (tunnels), captive_a (while it has members)
  *
  * Owns:    nothing; writes into the caller's buf.

@@ -249,6 +249,7 @@ void nft_write_servers(struct writer *w)
                                 nft_rule(w, "%s @customers%c_%c goto %s_%c", nft_going.field[f], family_digit(f),
                                          w->letter, name, w->letter);
                 }
+                nft_rule(w, "jump bans_%c", w->letter);
                 nft_rule(w, "accept");
                 nft_end(w);
         }

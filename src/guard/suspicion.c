@@ -16,6 +16,11 @@ enum suspicion_source suspicion_source_of(struct slice name)
         return SUSPICION_OTHER;
 }
 
+bool suspicion_harmless(enum suspicion_source s)
+{
+        return s == SUSPICION_LEGACY || s == SUSPICION_PLAIN_AUTH;
+}
+
 /* !(x > 0) is also true of NaN. */
 static double bounded(double x)
 {
@@ -60,6 +65,9 @@ static double points_of(const struct policy_suspicion *p, enum suspicion_source 
                 return p->points_divert;
         case SUSPICION_COMPLAINT:
                 return p->points_complaint;
+        case SUSPICION_LEGACY:
+        case SUSPICION_PLAIN_AUTH:
+                return 0;
         default:
                 return p->points_other;
         }

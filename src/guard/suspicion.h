@@ -21,11 +21,16 @@ enum { SUSPICION_HALF_LIVES = 10 }; /* what is older counts less than a thousand
         X(TRAP, "trap")                                                                                                \
         X(DIVERT, "divert")                                                                                            \
         X(COMPLAINT, "complaint")                                                                                      \
+        X(LEGACY, "legacy")         /* harmless: who still uses a listener without passwords */                        \
+        X(PLAIN_AUTH, "plain-auth") /* harmless: who still logs in without TLS */                                      \
         X(OTHER, "other")
 #define SUSPICION_ENUM(id, name) SUSPICION_##id,
 enum suspicion_source { SUSPICION_SOURCES(SUSPICION_ENUM) SUSPICION_SOURCE_COUNT };
 
 enum suspicion_source suspicion_source_of(struct slice name); /* OTHER for what is not known by name */
+
+/* A fact to be listed, that speaks against nobody. */
+bool suspicion_harmless(enum suspicion_source s);
 
 struct suspicion_sum {
         double hard, syn; /* at `at` */

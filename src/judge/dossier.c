@@ -25,7 +25,7 @@ void dossier_add(struct dossier *d, const struct policy_suspicion *points, const
         enum suspicion_source source = suspicion_source_of(s->source);
         struct suspicion_fact fact = { .source = source, .at = s->at, .count = s->count };
         /* a minute's sum stands at its first attempt: a release in its midst forgives all of it */
-        if (fact.at <= d->forgiven || fact.at < suspicion_since(points->half_life, now))
+        if (suspicion_harmless(source) || fact.at <= d->forgiven || fact.at < suspicion_since(points->half_life, now))
                 return;
         suspicion_add(&d->sum, points, &fact, now);
         if (__builtin_add_overflow(d->counts[source], s->count, &d->counts[source]))

@@ -147,7 +147,7 @@ static void parse_delegated(struct parser *p, struct policy_prefix *prefix)
 static void parse_certificate(struct parser *p, struct place option, struct certificate *c)
 {
         static const char *const words[] = { "chain", "key" };
-        struct certificate unused;
+        struct certificate unused = { .place = option };
         c = c ? c : &unused;
         struct slice *paths[] = { &c->chain, &c->key };
         for (size_t i = 0; i < COUNT_OF(words); i++) {
