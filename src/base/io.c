@@ -133,7 +133,8 @@ static void destroy(struct io *io)
         if (event_initialized(&io->event))
                 event_del(&io->event);
         SSL_free(io->ssl);
-        close(io->fd);
+        if (io->fd != -1)
+                close(io->fd);
         free(io->kept);
         free(io->out);
         free(io);
@@ -146,6 +147,17 @@ void io_free(struct io *io)
         io->freed = true;
         if (!io->running)
                 destroy(io);
+}
+
+int io_leave(struct io *io)
+{
+        if (io->state != OPEN || io->running || io->freed || io->ssl || io->held || io->n_kept || io->n_out)
+                return -1;
+        event_del(&io->event);
+        int fd = io->fd;
+        io->fd = -1;
+        destroy(io);
+        return fd;
 }
 
 /* on_event() is run soon: there is something to be told, or done. */

@@ -48,6 +48,9 @@ struct io *io_new(struct loop *l, int fd, const struct io_events *events, void *
 /* NULL with errno where not even a beginning is possible; else ready() or ended(IO_REFUSED) follows. `from` may be NULL. */
 struct io *io_connect(struct loop *l, const struct sockaddr *to, socklen_t to_length, const struct sockaddr *from,
                       socklen_t from_length, const struct io_events *events, void *arg);
+/* Frees it and leaves its descriptor to the caller, who may come back with io_new(); -1, and nothing happens, where it still has something
+ * to do: input or output is kept, TLS is on, its end is near, or one of its callbacks runs. */
+int io_leave(struct io *io);
 void io_free(struct io *io); /* at once; output that was not written is lost. NULL is fine */
 
 /* False, and nothing is added, where it would not fit into the backlog: the peer does not read. */

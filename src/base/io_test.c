@@ -222,6 +222,28 @@ static void it_may_be_freed_in_its_own_callback(void **state)
 }
 
 /* A close with input unread is a reset, which takes the last words back. Only a TCP connection shows it. */
+static void a_descriptor_may_be_left_and_come_back_to(void **state)
+{
+        struct pair *t = *state;
+        t->a.most = 0;
+        assert_true(io_write(t->b.io, S("kept")));
+        settle(t->loop);
+        assert_int_equal(io_leave(t->a.io), -1); /* those bytes would be lost */
+        t->a.most = SIZE_MAX;
+        io_more(t->a.io);
+        settle(t->loop);
+        int fd = io_leave(t->a.io);
+        assert_true(fd >= 0);
+        assert_true(io_write(t->b.io, S(" and unread")));
+        settle(t->loop);
+        assert_int_equal(send(fd, "x", 1, 0), 1);
+        t->a.io = io_new(t->loop, fd, &events, &t->a);
+        settle(t->loop);
+        assert_int_equal(t->a.got.n, 15);
+        assert_memory_equal(t->a.got.p, "kept and unread", 15);
+        assert_int_equal(t->b.got.n, 1);
+}
+
 static void the_last_words_arrive(void **state)
 {
         struct pair *t = *state;
@@ -373,6 +395,7 @@ int main(void)
                 A_TEST(a_deadline_ends_it_also_when_bytes_keep_coming),
                 A_TEST(last_words_can_be_said_at_a_deadline),
                 A_TEST(it_may_be_freed_in_its_own_callback),
+                A_TEST(a_descriptor_may_be_left_and_come_back_to),
                 A_TEST(the_last_words_arrive),
                 A_TEST(nobody_there_is_said),
                 A_TEST(tls_carries_what_is_written),

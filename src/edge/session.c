@@ -164,8 +164,25 @@ static void destroy(struct session *s)
         w->n_trapped -= s->trapped;
         smtp_server_done(&s->smtp);
         io_free(s->io);
+        if (!s->io)
+                close(s->parked);
         free(s->helo);
         free(s);
+}
+
+void session_park(struct session *s)
+{
+        int fd = s->io ? io_leave(s->io) : -1;
+        if (fd == -1)
+                return;
+        s->io = NULL;
+        s->parked = fd;
+}
+
+void session_unpark(struct session *s)
+{
+        if (!s->io)
+                s->io = io_new(s->worker->loop, s->parked, &session_events, s);
 }
 
 void session_free(struct session *s)
@@ -217,6 +234,7 @@ static void with_out(struct session *s, void (*work)(struct session *s, void *ar
                 return;
         }
         autobuf out;
+        session_unpark(s);
         buf_init(&out, OUT_MOST);
         s->out = &out;
         s->running = true;
@@ -236,6 +254,7 @@ static void do_answer(struct session *s, void *arg)
 
 void session_within(struct session *s, void (*work)(struct session *s, void *arg), void *arg)
 {
+        session_unpark(s);
         if (!s->out)
                 io_more(s->io); /* what came meanwhile is looked at after this */
         with_out(s, work, arg);
@@ -296,7 +315,7 @@ static void keep_helo(struct session *s, struct slice name)
 /* What every role does with an event, then what this one does. */
 static void handle(struct session *s, const struct smtp_event *e)
 {
-        if (e->on == SMTP_ON_HELO)
+        if (e->on == SMTP_ON_HELO && !(s->role->drips && s->told)) /* the trap needs it for its fact alone */
                 keep_helo(s, e->text);
         s->role->on(s, e);
 }

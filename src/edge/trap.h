@@ -7,7 +7,8 @@
  * Owns:    what is left to be dripped.
  * Threads: one loop.
  * Limits:  past policy edge { trap-connections } a conversation gets its replies at once and is closed after the first recipient.
- *          While it is dripped to, a conversation costs its session, its struct io and the rest of one reply: 512 bytes. */
+ *          While it is dripped to, a conversation costs its session and what libevent keeps of a descriptor. It is parked: nothing is
+ *          read, so that a peer that closes is seen when the next byte finds nobody, after one or two turns of DRIP_SLOTS ticks. */
 #pragma once
 
 #include "edge/session.h"
@@ -16,3 +17,4 @@
 void trap_drip(struct session *s, struct buf *out);
 void trap_tick(struct worker *w); /* every DRIP_TICK */
 void trap_forget(struct session *s);
+void trap_done(struct worker *w);

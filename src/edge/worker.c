@@ -384,6 +384,7 @@ static void close_all(struct worker *w)
         asker_free(w->asker);
         facts_free(w->facts);
         loop_free(w->loop);
+        trap_done(w);
         map_done(&w->peers);
         tls_free(w->tls);
         policy_free(w->policy);
