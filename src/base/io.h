@@ -55,6 +55,9 @@ void io_free(struct io *io); /* at once; output that was not written is lost. NU
 
 /* False, and nothing is added, where it would not fit into the backlog: the peer does not read. */
 bool io_write(struct io *io, struct slice s);
+/* The same, but it waits for io_flush(), or for more: pieces that belong together go out in one system call. */
+bool io_add(struct io *io, struct slice s);
+void io_flush(struct io *io);
 size_t io_backlog(const struct io *io);
 /* Offers again what was not taken, and reads on. */
 void io_more(struct io *io);

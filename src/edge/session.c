@@ -7,7 +7,6 @@
 #include "guard/sketch.h"
 
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 
 enum { OUT_MOST = 64 << 10 };
@@ -134,7 +133,6 @@ void session_new(struct worker *w, const struct setup_listener *l, int fd, const
                 w->sessions->before = s;
         w->sessions = s;
         w->n_sessions++;
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
         s->io = io_new(w->loop, fd, &session_events, s);
         destination(s);
         smtp_server_init(&s->smtp, rules_of(w, l), next_id(w), time_monotonic());
@@ -216,7 +214,7 @@ static void flush(struct session *s, struct buf *out)
                 trap_drip(s, out);
                 return;
         }
-        if (out->n && !io_write(s->io, buf_slice(out))) {
+        if (out->n && !(closed ? io_add : io_write)(s->io, buf_slice(out))) {
                 session_free(s); /* it never reads */
                 return;
         }
@@ -240,6 +238,8 @@ static void with_out(struct session *s, void (*work)(struct session *s, void *ar
         s->running = true;
         work(s, arg);
         s->out = NULL;
+        if (!s->freed && !s->role->drips)
+                carry_flush(s);
         if (!s->freed)
                 flush(s, &out);
         s->running = false;
