@@ -115,7 +115,11 @@ class Porteiro:
                 wait_for((self.state / f"{name}.sock").exists, name)
 
     def pids(self):
-        return [process.pid for process in self.processes.values()]
+        return [self.processes["edge"].pid]
+
+    def others(self):
+        """The keeper, which writes one fact a conversation of a legacy listener, and auth."""
+        return [process.pid for name, process in self.processes.items() if name != "edge"]
 
     def down(self):
         for process in reversed(self.processes.values()):
@@ -229,14 +233,17 @@ def peers(bench):
 
 # ---- mail in the clear, mail under TLS ----
 
-def compare(bench, what, roads, argv, each=1):
-    """roads: name → (port, how, pids). Alternating rounds; messages a second, and processor time a message."""
-    rates, costs = {name: [] for name in roads}, {name: [] for name in roads}
+def compare(bench, what, roads, argv, beside):
+    """roads: name → (port, how, pids). Alternating rounds; messages a second, and processor time a message. beside: processes that serve
+    Porteiro's edge, told apart."""
+    rates, costs, more = {name: [] for name in roads}, {name: [] for name in roads}, []
     for i in range(ROUNDS + 1):
         for name, (port, how, pids) in roads.items():
-            before = processor(pids)
+            before, others = processor(pids), processor(beside)
             seconds, done, failed = bench.run("mail", "127.0.0.1", port, how, *argv)
             used = processor(pids) - before
+            if name == "Porteiro" and i:
+                more.append((processor(beside) - others) / int(done))
             if int(failed):
                 raise SystemExit(f"bench: {name}: {failed} conversations failed")
             if i:  # the first warms up
@@ -244,7 +251,8 @@ def compare(bench, what, roads, argv, each=1):
                 costs[name].append(used / int(done))
     title(f"{what}: {ROUNDS} alternating rounds")
     for name in roads:
-        line(name, f"{median(rates[name]):6.0f}/s" + (f"  {median(costs[name]) * 1e6:5.0f} µs" if roads[name][2] else ""))
+        line(name, f"{median(rates[name]):6.0f}/s" + (f"  {median(costs[name]) * 1e6:5.0f} µs" if roads[name][2] else "") +
+             (f"  (its other duties {median(more) * 1e6:.0f} µs)" if name == "Porteiro" else ""))
     return {name: median(r) for name, r in rates.items()}
 
 
@@ -256,8 +264,10 @@ def mail(bench):
     roads = {"direct to the sink": (SINK, "plain", []), "Porteiro": (2626, "plain", p.pids())}
     roads |= {name: (ports[name], "plain", pids) for name, pids in found.items()}
     for at_once in (50, 200):
-        compare(bench, f"1 message of 4 KB a connection, {at_once} at once, in the clear", roads, (at_once, MESSAGES, 1, SIZE, "", ""))
-    compare(bench, f"{MANY} messages of 10 KB a connection, 50 at once, in the clear", roads, (50, MESSAGES // MANY * 2, MANY, MANY_SIZE, "", ""))
+        compare(bench, f"1 message of 4 KB a connection, {at_once} at once, in the clear", roads, (at_once, MESSAGES, 1, SIZE, "", ""),
+                p.others())
+    compare(bench, f"{MANY} messages of 10 KB a connection, 50 at once, in the clear", roads, (50, MESSAGES // MANY * 2, MANY, MANY_SIZE, "", ""),
+            p.others())
     p.down()
 
 
@@ -274,9 +284,8 @@ def memory(pids):
 
 
 def kernel_memory():
-    """Bytes in slabs, and the pages of TCP, of the whole machine."""
-    rows = {row.split(":")[0]: int(row.split()[1]) for row in pathlib.Path("/proc/meminfo").read_text().splitlines()}
-    return rows["Slab"] * 1024
+    """Bytes in slabs, of the whole machine."""
+    return next(int(row.split()[1]) for row in pathlib.Path("/proc/meminfo").read_text().splitlines() if row.startswith("Slab:")) * 1024
 
 
 def trap(bench):
@@ -327,11 +336,11 @@ def submission(bench):
     password = re.search(r"number 1: (\S+)", p.command("mailbox", "app-password", "add", LOGIN, "bench"))[1]
     p.up("keeper", "auth", "edge")
     found = peers(bench)
-    roads = {"Porteiro, 465": (465, "tls", p.pids()), "Porteiro, 587": (587, "starttls", p.pids())}
+    roads = {"Porteiro": (465, "tls", p.pids()), "Porteiro, 587": (587, "starttls", p.pids())}
     roads |= {name: {"HAProxy, TCP": (3465, "tls", pids), "nginx mail": (4587, "starttls", pids)}[name]
               for name, pids in found.items() if not name.startswith("Postfix")}
     compare(bench, "TLS (ECDSA P-256, full handshakes), AUTH PLAIN and 1 message of 4 KB a connection, 50 at once", roads,
-            (50, MESSAGES // 2, 1, SIZE, LOGIN, password))
+            (50, MESSAGES // 2, 1, SIZE, LOGIN, password), p.others())
     p.down()
 
 
@@ -346,7 +355,7 @@ def logins(bench):
     title(f"replies to NOOP while {RATE} logins a second are hashed (yescrypt), {MAILBOXES:,} mailboxes, {LOGIN_SECONDS} s")
     for name, port, how in (("587, under TLS", 587, "starttls"), ("legacy, in the clear", 2626, "plain")):
         quiet = bench.run("noop", "127.0.0.1", port, how, NOOPERS, 5)
-        crowd = bench.host.popen(bench.client, "logins", "127.0.0.1", 587, "starttls", RATE, LOGIN_SECONDS + 2, f"m%d@example.net", PASSWORD,
+        crowd = bench.host.popen(bench.client, "logins", "127.0.0.1", 587, "starttls", RATE, LOGIN_SECONDS + 2, "m%d@example.net", PASSWORD,
                                  stdout=subprocess.PIPE, text=True)
         time.sleep(1)
         busy = bench.run("noop", "127.0.0.1", port, how, NOOPERS, LOGIN_SECONDS)

@@ -111,7 +111,8 @@ static char *copy_identity(const struct slice who[SMTP_XCLIENT_COUNT], struct sl
         buf_init(&b, IDENTITY_MOST);
         size_t start[SMTP_XCLIENT_COUNT];
         for (size_t i = 0; i < SMTP_XCLIENT_COUNT; i++) {
-                buf_addf(&b, "%zu=", i);
+                buf_addc(&b, (char)('0' + i));
+                buf_addc(&b, '=');
                 start[i] = b.n;
                 buf_add(&b, who[i]);
                 buf_addc(&b, '\n');
