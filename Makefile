@@ -17,7 +17,8 @@ EDGE_LIBRARIES := libevent_core libssl libcrypto
 PACKAGES  := gcc make pkg-config libevent-dev libmnl-dev libsqlite3-dev libjansson-dev \
              libseccomp-dev libcap-ng-dev libmd-dev libcrypt-dev libpwquality-dev libssl-dev libcmocka-dev freeradius-utils nftables \
              iptables iproute2 util-linux tzdata python3 \
-             python3-pytest python3-scapy postfix postfix-sqlite dovecot-imapd dovecot-sqlite mandoc systemd diffutils openssl
+             python3-pytest python3-scapy postfix postfix-sqlite dovecot-imapd dovecot-sqlite mandoc systemd diffutils \
+             openssl swaks libnet-ssleay-perl libio-socket-inet6-perl msmtp s-nail curl
 PACKAGES_LINT := clang clang-format cppcheck
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla

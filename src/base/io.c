@@ -39,6 +39,8 @@ struct io {
         bool want_write : 1; /* TLS waits for room, whatever is asked of it */
         bool watching_write : 1;
         bool watching_read : 1;
+        bool secret : 1; /* what is written is wiped when it is gone */
+        bool due : 1;    /* on_event() is to be run, whatever is waited for */
 };
 
 _Static_assert(sizeof(struct io) <= 256, "an idle connection is small");
@@ -99,6 +101,8 @@ static void watch(struct io *io)
         if ((r || w || timeout) && event_add(&io->event, timeout) == -1)
                 panic("event_add");
         io->armed = io->deadline;
+        if (io->due) /* event_del() forgot it */
+                event_active(&io->event, 0, 0);
 }
 
 /* --- birth and death --- */
@@ -133,6 +137,28 @@ struct io *io_connect(struct loop *l, const struct sockaddr *to, socklen_t to_le
         return make(l, take_fd(&fd), events, arg, CONNECTING);
 }
 
+static void wipe_and_free(char *p, size_t n)
+{
+        if (p)
+                explicit_bzero(p, n);
+        free(p);
+}
+
+/* A password may stand in it. */
+static void drop_kept(struct io *io)
+{
+        wipe_and_free(take(io->kept), io->n_kept);
+        io->n_kept = 0;
+}
+
+static void drop_out(struct io *io)
+{
+        if (io->secret)
+                wipe_and_free(take(io->out), io->cap_out);
+        free(take(io->out));
+        io->cap_out = 0;
+}
+
 static void destroy(struct io *io)
 {
         if (event_initialized(&io->event))
@@ -140,8 +166,8 @@ static void destroy(struct io *io)
         SSL_free(io->ssl);
         if (io->fd != -1)
                 close(io->fd);
-        free(io->kept);
-        free(io->out);
+        drop_kept(io);
+        drop_out(io);
         free(io);
 }
 
@@ -156,7 +182,7 @@ void io_free(struct io *io)
 
 int io_leave(struct io *io)
 {
-        if (io->state != OPEN || io->running || io->freed || io->ssl || io->held || io->n_kept || io->n_out)
+        if (io->state != OPEN || io->running || io->freed || io->due || io->ssl || io->held || io->n_kept || io->n_out)
                 return -1;
         event_del(&io->event);
         int fd = io->fd;
@@ -168,8 +194,10 @@ int io_leave(struct io *io)
 /* on_event() is run soon: there is something to be told, or done. */
 static void soon(struct io *io)
 {
-        if (!io->running)
-                event_active(&io->event, 0, 0);
+        if (io->running)
+                return;
+        io->due = true;
+        event_active(&io->event, 0, 0);
 }
 
 static void end(struct io *io, enum io_end why)
@@ -254,8 +282,7 @@ static void flush(struct io *io)
                 io->waited = true;
                 return;
         }
-        free(take(io->out));
-        io->cap_out = 0;
+        drop_out(io);
         if (io->state == FINISHING)
                 close_down(io);
 }
@@ -265,12 +292,22 @@ static bool deaf(const struct io *io)
         return io->state >= FINISHING || io->freed; /* its end is told, or on the way */
 }
 
+/* What grows in place leaves copies behind. */
+static void more_room(struct io *io, size_t n)
+{
+        char *more = io->secret ? xmalloc(n) : xrealloc(io->out, n);
+        if (io->secret) {
+                memcpy(more, io->out ? io->out : "", io->n_out);
+                wipe_and_free(io->out, io->cap_out);
+        }
+        io->out = more;
+        io->cap_out = (uint32_t)n;
+}
+
 static void queue(struct io *io, struct slice s)
 {
-        if (io->cap_out - io->n_out < s.n) {
-                io->cap_out = (uint32_t)(io->n_out + s.n);
-                io->out = xrealloc(io->out, io->cap_out);
-        }
+        if (io->cap_out - io->n_out < s.n)
+                more_room(io, io->n_out + s.n);
         memcpy(io->out + io->n_out, s.p, s.n);
         io->n_out += (uint32_t)s.n;
 }
@@ -320,8 +357,7 @@ void io_finish(struct io *io, int64_t linger)
         if (io->state >= FINISHING || io->freed)
                 return;
         io->linger = linger;
-        free(take(io->kept));
-        io->n_kept = 0;
+        drop_kept(io);
         io->state = FINISHING;
         io->deadline = time_monotonic() + linger;
         flush(io);
@@ -335,9 +371,11 @@ static void keep(struct io *io, struct slice rest)
         if (rest.n > IO_KEPT_MOST)
                 panic("io: %zu bytes to be kept", rest.n);
         char *copy = rest.n ? xmalloc(rest.n) : NULL;
-        if (rest.n)
+        if (rest.n) {
                 memcpy(copy, rest.p, rest.n);
-        free(io->kept);
+                explicit_bzero((char *)rest.p, rest.n); /* where it stood is ours, and a password may be in it */
+        }
+        drop_kept(io);
         io->kept = copy;
         io->n_kept = (uint32_t)rest.n;
         io->held = rest.n > 0;
@@ -391,11 +429,12 @@ static void read_what_tls_holds(struct io *io)
 
 static void offer_kept(struct io *io)
 {
-        autofree char *kept = take(io->kept);
+        char *kept = take(io->kept);
         size_t n = io->n_kept;
         io->n_kept = 0;
         if (n)
                 offer(io, (struct slice){ kept, n });
+        wipe_and_free(kept, n);
 }
 
 void io_more(struct io *io)
@@ -438,10 +477,11 @@ static void shake_hands(struct io *io)
 size_t io_start_tls(struct io *io, struct ssl_ctx_st *ctx, bool server, const char *name)
 {
         size_t thrown = io->n_kept;
-        if (io->freed || io->state != OPEN || io->ssl)
-                panic("io: TLS begins once, on an open connection");
-        free(take(io->kept));
-        io->n_kept = 0;
+        if (io->freed || io->ssl || io->state == CONNECTING)
+                panic("io: TLS begins once, on a connection");
+        if (io->state != OPEN)
+                return 0; /* the peer went while he was told to begin: ended() says so */
+        drop_kept(io);
         io->held = false;
         io->ssl = SSL_new(ctx);
         if (!io->ssl || SSL_set_fd(io->ssl, io->fd) != 1)
@@ -527,6 +567,7 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
         io->running = true;
         if (io->armed)
                 io->armed = ANEW; /* libevent counts from now on again */
+        io->due = false;
         step(io, what);
         if (!io->freed && io->end != NO_END) {
                 enum io_end why = (enum io_end)io->end;
@@ -543,6 +584,8 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
 
 void io_deadline(struct io *io, int64_t at)
 {
+        if (io->state >= FINISHING)
+                return; /* the last one is that of io_finish() */
         io->deadline = at;
         watch(io);
 }
@@ -559,6 +602,11 @@ const char *io_why(const struct io *io)
         unsigned long error = ERR_peek_last_error();
         const char *text = error ? ERR_reason_error_string(error) : NULL;
         return io->ssl && text ? text : "";
+}
+
+void io_secret(struct io *io)
+{
+        io->secret = true;
 }
 
 int io_fd(const struct io *io)

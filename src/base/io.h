@@ -72,3 +72,5 @@ size_t io_start_tls(struct io *io, struct ssl_ctx_st *ctx, bool server, const ch
 const struct ssl_st *io_tls(const struct io *io); /* NULL while there is none */
 const char *io_why(const struct io *io);          /* of the last TLS error, for a log line; "" */
 int io_fd(const struct io *io);
+/* What is written from now on is wiped when it has gone out. (What is kept of input always is; what was taken is the taker's to wipe.) */
+void io_secret(struct io *io);

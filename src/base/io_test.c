@@ -150,6 +150,20 @@ static void who_takes_less_is_not_offered_more_until_he_asks(void **state)
         assert_string_equal(buf_cstr(&t->b.got), "abcdefghij");
 }
 
+/* What is written behind io_more(), and a deadline that is moved, watch anew: pipelined commands were left where they lay. */
+static void who_asks_for_more_and_then_writes_is_offered_more(void **state)
+{
+        struct pair *t = *state;
+        t->b.most = 3;
+        io_write(t->a.io, S("abcdef"));
+        settle(t->loop);
+        io_more(t->b.io);
+        io_write(t->b.io, S("answer"));
+        io_deadline(t->b.io, time_monotonic() + MINUTE);
+        settle(t->loop);
+        assert_string_equal(buf_cstr(&t->b.got), "abcdef");
+}
+
 static void a_peer_that_never_reads_fills_the_backlog_and_no_more(void **state)
 {
         struct pair *t = *state;
@@ -391,6 +405,7 @@ int main(void)
         const struct CMUnitTest tests[] = {
                 A_TEST(what_is_written_comes_back),
                 A_TEST(who_takes_less_is_not_offered_more_until_he_asks),
+                A_TEST(who_asks_for_more_and_then_writes_is_offered_more),
                 A_TEST(a_peer_that_never_reads_fills_the_backlog_and_no_more),
                 A_TEST(a_deadline_ends_it_also_when_bytes_keep_coming),
                 A_TEST(last_words_can_be_said_at_a_deadline),

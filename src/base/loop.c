@@ -62,6 +62,12 @@ void loop_stop(struct loop *l, int status)
         event_base_loopbreak(l->base);
 }
 
+void loop_poll(struct loop *l)
+{
+        if (event_base_loop(l->base, EVLOOP_NONBLOCK) == -1)
+                panic("event loop failed");
+}
+
 static void fired(evutil_socket_t fd, short what, void *arg)
 {
         struct watch *w = arg;

@@ -19,6 +19,8 @@ void loop_free(struct loop *l); /* frees what watches are left */
 /* Runs until loop_stop(); returns what that was given. */
 int loop_run(struct loop *l);
 void loop_stop(struct loop *l, int status);
+/* Runs what is due now, and waits for nothing. */
+void loop_poll(struct loop *l);
 struct watch *loop_fd(struct loop *l, int fd, int what, void (*call)(void *arg, int what), void *arg);
 void watch_set(struct watch *w, int what); /* another set of LOOP_READ, LOOP_WRITE; 0 pauses */
 /* Once, in `us` microseconds; watch_again() arms it anew. */

@@ -10,7 +10,7 @@
 #include <stdio.h>
 #include <sys/un.h>
 
-enum { DIGEST = 32, WAYS = 4 };
+enum { DIGEST = 32, WAYS = 4, IN_MOST = AUTH_REPLY_MOST + IO_KEPT_MOST };
 
 #define AGAIN (300 * INT64_C(1000))
 
@@ -40,9 +40,11 @@ struct asker {
         struct question *open;
         size_t n;
         int64_t last_id, again; /* again: when to try to connect anew */
+        int64_t keep;
         uint8_t key[16];
         bool connected, away;
         struct buf out; /* not yet connected: what will be sent; wiped */
+        struct buf in;  /* the beginning of an answer: io joins no pieces */
         struct memory memory[ASKER_REMEMBERS];
 };
 
@@ -121,7 +123,7 @@ static void remember(struct asker *a, const uint8_t digest[DIGEST], enum asker_a
                 if (set[i].until < oldest->until)
                         oldest = &set[i];
         free(oldest->account);
-        *oldest = (struct memory){ .until = time_monotonic() + ASKER_KEEP,
+        *oldest = (struct memory){ .until = time_monotonic() + a->keep,
                                    .answer = answer,
                                    .account = account ? account_copy(account) : NULL };
         memcpy(oldest->digest, digest, DIGEST);
@@ -164,6 +166,7 @@ static void away(struct asker *a, const char *why)
         io_free(take(a->io));
         auth_wipe(&a->out);
         buf_clear(&a->out);
+        buf_clear(&a->in);
         int64_t last = a->last_id; /* those asked meanwhile are of the next connection */
         for (struct question *q = a->open, *next; q; q = next) {
                 next = q->next;
@@ -209,7 +212,9 @@ static void answered(struct asker *a, struct auth_reply *r)
         enum asker_answer answer = answers[r->verdict];
         bool account = answer == ASKER_YES && r->verb == AUTH_CHECK;
         struct account who = account_of(r);
-        if (account || (r->verb == AUTH_DOMAIN && answer != ASKER_UNAVAILABLE))
+        /* Who is suspended asks again as soon as he was told that he is not any more. */
+        bool good = account && !who.suspended;
+        if (good || (r->verb == AUTH_DOMAIN && answer != ASKER_UNAVAILABLE))
                 remember(a, q->digest, answer, account ? &who : NULL);
         tell(q, answer, account ? account_copy(&who) : NULL);
 }
@@ -218,15 +223,21 @@ static size_t on_bytes(void *arg, struct slice all)
 {
         struct asker *a = arg;
         static struct auth_reply r; /* large; nothing of it outlives answered() */
-        struct slice in = all;
-        int64_t n;
-        while (a->io && (n = auth_reply_get(in, &r)) > 0) {
+        int64_t n = 0;
+        buf_add(&a->in, all);
+        struct slice in = buf_slice(&a->in);
+        while (!a->in.full && (n = auth_reply_get(in, &r)) > 0) {
                 in = slice_from(in, (size_t)n);
                 answered(a, &r);
         }
-        if (a->io && n < 0)
+        if (n < 0 || a->in.full) {
                 away(a, "the answer is malformed");
-        return all.n - in.n;
+                return all.n;
+        }
+        if (in.n)
+                memmove(a->in.p, in.p, in.n);
+        a->in.n = in.n;
+        return all.n;
 }
 
 static void on_ready(void *arg)
@@ -261,14 +272,23 @@ static bool connected(struct asker *a)
                 if (!a->away)
                         log_event("auth-away", "asked=%zu why=\"nobody listens\"", a->n);
                 a->away = true;
+                return false;
         }
-        return a->io != NULL;
+        io_secret(a->io);
+        return true;
 }
 
 static struct question *ask(struct asker *a, struct auth_question *wanted, const uint8_t digest[DIGEST],
                             asker_told *told, void *arg)
 {
-        if (a->n == ASKER_MOST || !connected(a)) {
+        size_t before = a->out.n;
+        bool room = a->n < ASKER_MOST && connected(a);
+        wanted->id = a->last_id + 1;
+        if (room)
+                auth_question_put(&a->out, wanted);
+        if (!room || a->out.full) { /* half a frame would end the connection, and what all others asked on it */
+                a->out.n = before;
+                a->out.full = false;
                 told(arg, ASKER_UNAVAILABLE, NULL);
                 return NULL;
         }
@@ -284,8 +304,6 @@ static struct question *ask(struct asker *a, struct auth_question *wanted, const
                 a->open->before = q;
         a->open = q;
         a->n++;
-        wanted->id = q->id;
-        auth_question_put(&a->out, wanted);
         if (a->connected) {
                 io_write(a->io, buf_slice(&a->out)); /* past its backlog nothing is asked, and the time runs out */
                 auth_wipe(&a->out);
@@ -355,10 +373,17 @@ struct asker *asker_new(struct loop *l, const char *socket, const uint8_t key[16
         a->to.sun_family = AF_UNIX;
         snprintf(a->to.sun_path, sizeof a->to.sun_path, "%s", socket);
         memcpy(a->key, key, sizeof a->key);
+        a->keep = ASKER_KEEP;
+        buf_init(&a->in, IN_MOST);
         buf_init(&a->out, IO_BACKLOG);
         auth_reserve(&a->out, IO_BACKLOG);
         a->tick = loop_timer(l, SECOND, on_tick, a);
         return a;
+}
+
+void asker_keep(struct asker *a, int64_t us)
+{
+        a->keep = us;
 }
 
 void asker_free(struct asker *a)
@@ -373,6 +398,7 @@ void asker_free(struct asker *a)
         watch_free(a->tick);
         auth_wipe(&a->out);
         buf_done(&a->out);
+        buf_done(&a->in);
         explicit_bzero(a->key, sizeof a->key);
         free(a);
 }

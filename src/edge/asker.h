@@ -36,6 +36,7 @@ struct question;
 
 struct asker *asker_new(struct loop *l, const char *socket, const uint8_t key[16]);
 void asker_free(struct asker *a);
+void asker_keep(struct asker *a, int64_t us); /* instead of ASKER_KEEP */
 
 /* The account is NULL but for a yes, and then the caller's. An answer that is known already is told before this returns NULL. */
 typedef void asker_told(void *arg, enum asker_answer answer, struct account *account);

@@ -115,20 +115,33 @@ static void who_of(const struct session *s, char addr[ADDR_TEXT_MAX + 8], char p
         who[SMTP_XCLIENT_PROTO] = s->smtp.esmtp ? S("ESMTP") : S("SMTP");
 }
 
+/* The reference in the refusal leads here. */
+static void log_refused(struct session *s, struct slice from, const char *why)
+{
+        autobuf where, login, text;
+        buf_init(&where, LOG_LINE_MOST);
+        buf_init(&login, LOG_LINE_MOST);
+        buf_init(&text, LOG_LINE_MOST);
+        s->worker->n.messages_refused++;
+        log_event("sender-refused", "%s login=%s from=%s why=%s", session_where(s, &where),
+                  log_text(&login, s->account ? s->account->address : S("")), log_text(&text, from), why);
+}
+
 void carry_mail(struct session *s, const struct smtp_mail *m)
 {
         char addr[ADDR_TEXT_MAX + 8], port[8], login[LEGACY_LOGIN_MAX];
         struct slice who[SMTP_XCLIENT_COUNT];
         struct smtp_mail mail = *m;
         carry_drop(s);
+        autofree char *from = m->from.null ? xstrdup("") : canonical(&m->from);
         if (s->account && s->account->suspended) {
+                log_refused(s, slice_of(from), "suspended");
                 refuse(s, 550, S("5.7.1"), "Sending is suspended for this mailbox; receiving is not",
                        "O envio desta caixa postal esta suspenso; o recebimento nao");
                 return;
         }
-        autofree char *from = m->from.null ? xstrdup("") : canonical(&m->from);
         if (!m->from.null && !sender_allowed(s, slice_of(from))) {
-                s->worker->n.messages_refused++;
+                log_refused(s, slice_of(from), "not-his");
                 if (s->account && s->account->senders_cut) { /* it may be one that did not fit */
                         session_answer_text(s, SMTP_TEXT_LATER);
                         return;
@@ -264,6 +277,7 @@ void carry_data(struct session *s)
         struct letter *l = s->letter;
         if (l->gone || !l->relay) {
                 session_answer_text(s, SMTP_TEXT_MTA_AWAY);
+                carry_drop(s);
                 return;
         }
         l->waits = true;
@@ -280,6 +294,8 @@ static void on_data_answer(struct session *s, const struct smtp_reply *r)
         buf_done(&l->head);
         buf_init(&l->head, HEAD_MOST);
         session_answer(s, l->streams ? NULL : r);
+        if (!l->streams) /* the envelope is over, and the MTA's connection is somebody else's */
+                carry_drop(s);
 }
 
 /* From here on its bytes go nowhere; the answer comes at its end. The MTA's connection is dropped without an end. */
@@ -303,27 +319,35 @@ static void forward(struct session *s, struct slice bytes)
                 session_pause(s);
 }
 
+static bool all_his(struct session *s, const struct smtp_mailboxes *who)
+{
+        for (size_t i = 0; i < who->n; i++) {
+                autofree char *one = canonical(&who->path[i]);
+                if (!sender_allowed(s, slice_of(one)))
+                        return false;
+        }
+        return true;
+}
+
 /* The author must be his: what the reader's program shows is this, not the envelope. */
 static bool author_allowed(struct session *s)
 {
-        struct smtp_mailboxes who;
+        struct smtp_mailboxes who, sender;
         enum smtp_author found = smtp_header_author(&s->letter->header, &who);
+        enum smtp_author by = smtp_header_sender(&s->letter->header, &sender);
         if (found == SMTP_AUTHOR_MISSING) {
                 spoil_with(s, 550, S("5.6.0"), "The message has no From", "A mensagem nao tem From");
                 return false;
         }
-        if (found == SMTP_AUTHOR_UNCLEAR) {
-                spoil_with(s, 550, S("5.6.0"), "The From of this message can be read in two ways",
-                           "O From desta mensagem e ambiguo");
+        if (found == SMTP_AUTHOR_UNCLEAR || by == SMTP_AUTHOR_UNCLEAR) {
+                spoil_with(s, 550, S("5.6.0"), "The From or Sender of this message can be read in two ways",
+                           "O From ou o Sender desta mensagem e ambiguo");
                 return false;
         }
-        for (size_t i = 0; i < who.n; i++) {
-                autofree char *one = canonical(&who.path[i]);
-                if (!sender_allowed(s, slice_of(one))) {
-                        spoil_with(s, 550, S("5.7.1"), "The From address does not belong to your login",
-                                   "O endereco do From nao pertence ao seu usuario");
-                        return false;
-                }
+        if (!all_his(s, &who) || !all_his(s, &sender)) {
+                spoil_with(s, 550, S("5.7.1"), "The From (or Sender) address does not belong to your login",
+                           "O endereco do From (ou Sender) nao pertence ao seu usuario");
+                return false;
         }
         return true;
 }

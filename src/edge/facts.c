@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <sys/un.h>
 
+enum { IN_MOST = 2 * IO_KEPT_MOST };
+
 #define AGAIN (500 * INT64_C(1000))
 #define ANSWER_PATIENCE (30 * SECOND)
 
@@ -29,6 +31,7 @@ struct facts {
         bool ban_sent; /* what is under way is the first of them */
         int64_t lost, lost_at, lost_sent;
         bool connected, busy, armed, away;
+        struct buf in; /* the beginning of an answer: io joins no pieces */
         struct facts_counts counts;
 };
 
@@ -63,6 +66,7 @@ static void away(struct facts *f, const char *why)
                 log_event("keeper-away", "waiting=%zu why=\"%s\"", f->n, why);
         f->away = true;
         io_free(take(f->io));
+        buf_clear(&f->in);
         f->connected = f->busy = false;
         f->sent = 0;
         f->lost_sent = 0;
@@ -147,16 +151,22 @@ static void answered(struct facts *f, int status, struct slice reason)
 static size_t on_bytes(void *arg, struct slice all)
 {
         struct facts *f = arg;
-        struct slice in = all, reason;
-        int status, found;
-        while ((found = frame_answer(&in, &status, &reason)) == 1 && f->busy)
-                answered(f, status, reason);
-        if (found < 0) {
+        struct slice in, reason;
+        int status, found = 0;
+        buf_add(&f->in, all);
+        in = buf_slice(&f->in);
+        while (!f->in.full && (found = frame_answer(&in, &status, &reason)) == 1)
+                if (f->busy)
+                        answered(f, status, reason);
+        if (found < 0 || f->in.full) {
                 away(f, "the answer is malformed");
                 return all.n;
         }
+        if (in.n)
+                memmove(f->in.p, in.p, in.n);
+        f->in.n = in.n;
         send_batch(f);
-        return all.n - in.n;
+        return all.n;
 }
 
 static void on_ready(void *arg)
@@ -195,6 +205,7 @@ struct facts *facts_new(struct loop *l, const char *keeper_socket)
         f->loop = l;
         f->keeper.sun_family = AF_UNIX;
         snprintf(f->keeper.sun_path, sizeof f->keeper.sun_path, "%s", keeper_socket);
+        buf_init(&f->in, IN_MOST);
         f->timer = loop_timer(l, TIME_NEVER, on_timer, f);
         return f;
 }
@@ -208,6 +219,7 @@ void facts_free(struct facts *f)
                 drop_ban(f);
         free(f->bans);
         free(f->rows);
+        buf_done(&f->in);
         io_free(f->io);
         watch_free(f->timer);
         free(f);

@@ -7,6 +7,7 @@
 #include "base/time.h"
 #include "edge/doors.h"
 #include "edge/setup.h"
+#include "edge/tls.h"
 #include "guard/window.h"
 
 #include <errno.h>
@@ -30,14 +31,15 @@ enum {
 };
 
 #define TICK SECOND
-#define FILES_EVERY (10 * SECOND)
+#define FILES_EVERY SECOND
 #define STOP_PATIENCE (9 * SECOND)
+#define DRAIN_PATIENCE (11 * MINUTE) /* past WORKER_DRAIN it hangs */
 #define BACKOFF_MOST (30 * SECOND)
 
 struct worker_process {
         pid_t pid; /* 0: free */
         int control;
-        int64_t number, started, again, delay; /* again: when to start it anew; 0: it lives */
+        int64_t number, started, again, delay, drains; /* drains: since when; again: when to start it anew; 0: it lives */
         bool draining;
         struct watch *heard;
 };
@@ -51,9 +53,10 @@ struct host {
         size_t n; /* how many there should be */
         char *program, *paths[3];
         struct buf filter, certificates; /* certificates: PEM texts, wiped when they are read anew */
-        struct timespec *seen;           /* when each certificate's files were changed last */
+        struct timespec *seen,
+            *looked; /* when the files of certificates were changed: of those in use, at the last look */
         int64_t files_looked;
-        bool stopping;
+        bool stopping, renew_due;
 };
 
 void host_wants(const struct policy *p, struct buf *out)
@@ -86,63 +89,107 @@ static bool read_pem(const struct policy_certificate *c, struct slice path, stru
         return !failed;
 }
 
-/* Adds what can be read of it to the setup. */
-static void read_certificate(const struct policy_certificate *c, struct setup *s)
+static void wipe(struct buf *key)
 {
-        struct buf chain, key;
-        buf_init(&chain, PEM_MOST);
-        buf_init(&key, PEM_MOST);
-        if (read_pem(c, c->chain, &chain) && read_pem(c, c->key, &key)) {
-                struct slice pem = buf_slice(&chain), secret = buf_slice(&key);
-                s->certificates[s->n_certificates++] = (struct setup_certificate){ c->name, pem, secret };
-                return;
-        }
-        if (key.p)
-                explicit_bzero(key.p, key.cap);
-        buf_done(&chain);
-        buf_done(&key);
+        if (key->p)
+                explicit_bzero(key->p, key->cap);
+        buf_done(key);
 }
 
-static void drop_certificates(struct setup *s)
+/* False: it cannot be used, and the log says why. */
+static bool read_certificate(const struct policy_certificate *c, struct setup_certificate *ret)
 {
-        for (size_t i = 0; i < s->n_certificates; i++) {
-                explicit_bzero((char *)s->certificates[i].key.p, s->certificates[i].key.n);
-                free((char *)s->certificates[i].key.p);
-                free((char *)s->certificates[i].chain.p);
+        struct buf chain, key;
+        autobuf why, text;
+        buf_init(&chain, PEM_MOST);
+        buf_init(&key, PEM_MOST);
+        buf_init(&why, LOG_LINE_MOST);
+        buf_init(&text, LOG_LINE_MOST);
+        bool good = read_pem(c, c->chain, &chain) && read_pem(c, c->key, &key);
+        *ret = (struct setup_certificate){ c->name, buf_slice(&chain), buf_slice(&key) };
+        if (good && tls_check(ret, &why) != 0) {
+                log_event("certificate-unusable", "name=%.*s why=%s", SLICE_ARGS(c->name),
+                          log_text(&text, buf_slice(&why)));
+                good = false;
         }
-        free(take(s->certificates));
-        s->n_certificates = 0;
+        if (good) {
+                if (tls_is_over(ret))
+                        log_event("certificate-expired", "name=%.*s", SLICE_ARGS(c->name));
+                ret->name = slice_of(slice_dup(c->name)); /* outlives the generation */
+                return true;
+        }
+        wipe(&key);
+        buf_done(&chain);
+        return false;
+}
+
+/* What is used now goes on: a renewal that failed must not take the door away. */
+static bool keep_former(struct slice name, struct setup_certificate *all, size_t n, struct setup_certificate *ret)
+{
+        for (size_t i = 0; i < n; i++)
+                if (all[i].chain.p && slice_eq(all[i].name, name)) {
+                        log_event("certificate-kept", "name=%.*s", SLICE_ARGS(name));
+                        *ret = all[i];
+                        all[i] = (struct setup_certificate){ .name = S("") };
+                        return true;
+                }
+        return false;
+}
+
+static void drop_certificates(struct setup_certificate *all, size_t n)
+{
+        for (size_t i = 0; i < n; i++) {
+                if (!all[i].chain.p)
+                        continue;
+                explicit_bzero((char *)all[i].key.p, all[i].key.n);
+                free((char *)all[i].key.p);
+                free((char *)all[i].chain.p);
+                free((char *)all[i].name.p);
+        }
+        free(all);
+}
+
+/* When the files were changed last, two of each certificate. */
+static struct timespec *look(const struct policy_edge *e)
+{
+        struct timespec *at = xcalloc(2 * e->n_certificates + 1, sizeof *at);
+        for (size_t i = 0; i < e->n_certificates; i++) {
+                at[2 * i] = changed(e->certificates[i].chain);
+                at[2 * i + 1] = changed(e->certificates[i].key);
+        }
+        return at;
 }
 
 static void read_certificates(struct host *h)
 {
         const struct policy_edge *e = &h->o->policy()->edge;
         struct setup *s = &h->setup;
-        drop_certificates(s);
-        free(h->seen);
+        struct setup_certificate *former = take(s->certificates);
+        size_t n = s->n_certificates;
         s->certificates = xcalloc(e->n_certificates + 1, sizeof *s->certificates);
-        h->seen = xcalloc(2 * e->n_certificates + 1, sizeof *h->seen);
+        s->n_certificates = 0;
+        free(h->seen);
+        free(h->looked);
+        h->seen = look(e);
+        h->looked = look(e);
         for (size_t i = 0; i < e->n_certificates && i < SETUP_CERTIFICATES_MOST; i++) {
-                h->seen[2 * i] = changed(e->certificates[i].chain);
-                h->seen[2 * i + 1] = changed(e->certificates[i].key);
-                read_certificate(&e->certificates[i], s);
+                struct setup_certificate *one = &s->certificates[s->n_certificates];
+                if (read_certificate(&e->certificates[i], one) || keep_former(e->certificates[i].name, former, n, one))
+                        s->n_certificates++;
         }
-}
-
-static bool same_time(struct timespec a, struct timespec b)
-{
-        return a.tv_sec == b.tv_sec && a.tv_nsec == b.tv_nsec;
+        drop_certificates(former, n);
 }
 
 /* A renewed certificate may be half written: it is taken when it stood still for one look. */
 static bool certificates_changed(struct host *h)
 {
         const struct policy_edge *e = &h->o->policy()->edge;
-        bool moved = false;
-        for (size_t i = 0; i < e->n_certificates && i < SETUP_CERTIFICATES_MOST; i++)
-                moved |= !same_time(h->seen[2 * i], changed(e->certificates[i].chain)) ||
-                         !same_time(h->seen[2 * i + 1], changed(e->certificates[i].key));
-        return moved;
+        size_t bytes = 2 * e->n_certificates * sizeof *h->seen;
+        struct timespec *now = look(e);
+        bool still = memcmp(now, h->looked, bytes) == 0, moved = memcmp(now, h->seen, bytes) != 0;
+        free(h->looked);
+        h->looked = now;
+        return moved && still;
 }
 
 /* ---- starting ---- */
@@ -285,11 +332,26 @@ static void tell(struct worker_process *w, const char *what)
         (void)n; /* who is gone need not be told */
 }
 
+/* Room for as many again; where there is none those that drain longest have had time enough. */
+static bool make_room(struct host *h)
+{
+        size_t room = 0;
+        for (size_t i = 0; i < HOST_WORKERS_MOST; i++)
+                room += h->workers[i].pid == 0;
+        for (size_t i = 0; i < HOST_WORKERS_MOST && room < h->n; i++)
+                if (h->workers[i].pid && h->workers[i].draining)
+                        tell(&h->workers[i], "s");
+        return room >= h->n;
+}
+
 /* New ones first, so that somebody accepts all the while. */
 static void renew(struct host *h, const char *why)
 {
         struct worker_process *old[HOST_WORKERS_MOST];
         size_t n = 0;
+        h->renew_due = !make_room(h);
+        if (h->renew_due)
+                return;
         log_event("workers-renewed", "why=%s", why);
         for (size_t i = 0; i < HOST_WORKERS_MOST; i++) {
                 h->workers[i].again = 0;
@@ -299,6 +361,7 @@ static void renew(struct host *h, const char *why)
         start_all(h);
         for (size_t i = 0; i < n; i++) {
                 old[i]->draining = true;
+                old[i]->drains = time_monotonic();
                 tell(old[i], "d");
         }
 }
@@ -379,6 +442,18 @@ static void start_again(struct host *h, int64_t now)
         }
 }
 
+static void end_who_hangs(struct host *h, int64_t now)
+{
+        for (size_t i = 0; i < HOST_WORKERS_MOST; i++) {
+                struct worker_process *w = &h->workers[i];
+                if (!w->pid || !w->draining || now - w->drains < DRAIN_PATIENCE)
+                        continue;
+                log_event("worker-hangs", "worker=%lld pid=%d action=kill", (long long)w->number, (int)w->pid);
+                kill(w->pid, SIGKILL);
+                w->drains = now;
+        }
+}
+
 static void on_tick(void *arg)
 {
         struct host *h = arg;
@@ -397,8 +472,11 @@ static void on_tick(void *arg)
                         renew(h, "certificate");
                 }
         }
+        if (h->renew_due && !h->stopping)
+                renew(h, "room");
         if (!h->stopping)
                 start_again(h, now);
+        end_who_hangs(h, now);
         watch_again(h->tick, TICK / 4);
 }
 
@@ -465,14 +543,26 @@ static char *folder_of(struct slice path)
         return slice_dup((struct slice){ path.p, n });
 }
 
+/* The folder it is in, and the one it leads to where it is a link, as certbot makes them. Returns how many were added. */
+static size_t add_folders(struct slice path, const char **folders)
+{
+        size_t n = 0;
+        autofree char *name = slice_dup(path);
+        autofree char *real = realpath(name, NULL);
+        folders[n++] = folder_of(path);
+        if (real && strcmp(real, name) != 0)
+                folders[n++] = folder_of(slice_of(real));
+        return n;
+}
+
 static void lock_in(struct host *h)
 {
         const struct policy_edge *e = &h->o->policy()->edge;
         size_t n = 0;
-        const char **folders = xcalloc(2 * e->n_certificates + 1, sizeof *folders);
+        const char **folders = xcalloc(4 * e->n_certificates + 1, sizeof *folders);
         for (size_t i = 0; i < e->n_certificates; i++) {
-                folders[n++] = folder_of(e->certificates[i].chain);
-                folders[n++] = folder_of(e->certificates[i].key);
+                n += add_folders(e->certificates[i].chain, folders + n);
+                n += add_folders(e->certificates[i].key, folders + n);
         }
         h->o->lock_in(folders, n, h->program);
         for (size_t i = 0; i < n; i++)
@@ -500,7 +590,7 @@ static int open_all(struct host *h)
         if (failed)
                 return failed;
         buf_init(&h->filter, FILTER_MOST);
-        if (seccomp_export(SANDBOX_SERVE | SANDBOX_NET, h->o->deadly, &h->filter) != 0)
+        if (seccomp_export(SANDBOX_ACCEPT | SANDBOX_NET, h->o->deadly, &h->filter) != 0)
                 return fail("seccomp", "no filter of system calls can be made");
         h->paths[0] = xasprintf("%s/keeper.sock", h->o->dir);
         h->paths[1] = xasprintf("%s/auth.sock", h->o->dir);
@@ -517,8 +607,9 @@ static int open_all(struct host *h)
 
 static void close_all(struct host *h)
 {
-        drop_certificates(&h->setup);
+        drop_certificates(h->setup.certificates, h->setup.n_certificates);
         free(h->seen);
+        free(h->looked);
         free(h->program);
         for (size_t i = 0; i < COUNT_OF(h->paths); i++)
                 free(h->paths[i]);

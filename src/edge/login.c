@@ -11,8 +11,6 @@ struct login {
         struct guess_attempt attempt;
         char *name, *password; /* until the question is asked; then wiped */
         bool only_name;
-        enum asker_answer answer; /* while it is delayed */
-        bool answered;            /* inside the question: nothing was asked after all */
 };
 
 static void wipe(char **p)
@@ -166,7 +164,6 @@ static void do_password(struct session *s, void *arg)
 {
         struct said *t = arg;
         s->login->question = NULL;
-        s->login->answered = true;
         if (t->answer == ASKER_YES && t->account) {
                 right(s, take(t->account));
                 return;
@@ -214,7 +211,7 @@ static void check_password(struct session *s)
         autofree char *password = take(l->password);
         struct question *q = asker_check(w->asker, slice_of(l->name), slice_of(password), on_password, s);
         explicit_bzero(password, strlen(password));
-        if (s->login == l && !l->answered) /* it was not answered at once */
+        if (q) /* else it was answered, and there may be no `l` any more */
                 l->question = q;
 }
 
@@ -223,7 +220,6 @@ static void do_domain(struct session *s, void *arg)
         struct said *t = arg;
         struct login *l = s->login;
         l->question = NULL;
-        l->answered = true;
         if (t->answer == ASKER_NO)
                 refuse_foreign(s);
         else if (t->answer == ASKER_UNAVAILABLE)
@@ -232,7 +228,6 @@ static void do_domain(struct session *s, void *arg)
                 login_drop(s);
                 session_answer(s, NULL);
         } else {
-                l->answered = false;
                 check_password(s);
         }
 }
@@ -292,7 +287,7 @@ static void begin(struct session *s, const struct smtp_event *e, bool only_name)
         struct slice domain, local = slice_cut(slice_of(l->name), '@', &domain);
         (void)local;
         struct question *q = asker_domain(w->asker, domain, on_domain, s);
-        if (s->login == l && !l->answered)
+        if (q) /* else it was answered, and what is open may be the next question */
                 l->question = q;
 }
 

@@ -54,7 +54,8 @@ enum relay_stage { RELAY_NEW, RELAY_WAITS, RELAY_OPEN, RELAY_DATA_SENT, RELAY_BY
 struct relay {
         struct hops *all;
         struct hop *hop;
-        struct relay *next; /* of those who wait */
+        const struct mta *mta; /* the last it was lent a connection to */
+        struct relay *next;    /* of those who wait */
         void (*on)(void *arg, const struct relay_event *e);
         void *arg;
         int64_t waits_until;
@@ -65,6 +66,7 @@ struct relay {
         char *identity;
         struct slice who[SMTP_XCLIENT_COUNT];
         enum relay_stage stage;
+        size_t failed; /* connections that came to nothing */
         struct smtp_reply refusal; /* of MAIL: the answer to every recipient from then on; code 0: none */
         char *refusal_text;
         bool mail_sent, rcpt_sent, asked; /* asked: an answer to the recipient is due */
@@ -224,13 +226,29 @@ static void ill(struct mta *m, const char *why)
                   (long long)(m->delay / 1000));
 }
 
+static int64_t patience(const struct hops *all)
+{
+        return all->rules->wait ? all->rules->wait : HOP_WAIT;
+}
+
 static void flush_out(struct hop *h)
 {
         struct buf *out = &h->all->out;
+        int64_t soon = time_monotonic() + patience(h->all), at = h->smtp.deadline;
+        if (at != TIME_NEVER && at > soon && (h->stage == STAGE_NEW || h->stage == STAGE_IDENTIFYING))
+                at = soon; /* another MTA may answer before the client has no patience left */
         if (out->n)
                 io_write(h->io, buf_slice(out)); /* past the backlog nothing is sent: relay_bytes() stops long before */
         buf_clear(out);
-        io_deadline(h->io, h->smtp.deadline == TIME_NEVER ? 0 : h->smtp.deadline);
+        io_deadline(h->io, at == TIME_NEVER ? 0 : at);
+}
+
+/* A client waits for what will come of it. */
+static bool tried_enough(struct relay *r, bool fresh_failure, bool stale)
+{
+        if (fresh_failure)
+                return ++r->failed >= r->all->rules->n;
+        return !stale || r->retried;
 }
 
 /* The connection is over. Whoever has it hears of it, or gets another where nothing was said on this one yet. */
@@ -247,9 +265,8 @@ static void hop_lost(struct hop *h, const char *why, bool unsure, const struct s
         }
         if (r) {
                 r->hop = NULL;
-                bool again = r->stage <= RELAY_OPEN && ((stale && !r->retried) || fresh_failure);
-                if (again) {
-                        r->retried = true;
+                if (r->asked && r->stage <= RELAY_OPEN && !tried_enough(r, fresh_failure, stale)) {
+                        r->retried |= stale;
                         r->mail_sent = r->rcpt_sent = false;
                         r->stage = RELAY_NEW;
                         acquire(r);
@@ -264,6 +281,7 @@ static void lend(struct hop *h, struct relay *r)
 {
         h->relay = r;
         r->hop = h;
+        r->mta = h->mta;
         h->stage = STAGE_LENT;
         r->stage = RELAY_OPEN;
         send_asked(r);
@@ -421,8 +439,6 @@ static void on_io_ready(void *arg)
         if (io_tls(h->io))
                 smtp_client_tls(&h->smtp, time_monotonic(), true, &h->all->out);
         flush_out(h);
-        io_deadline(h->io,
-                    time_monotonic() + HOP_WAIT); /* it is near: one that is silent for so long is taken for dead */
 }
 
 static void on_drained(void *arg)
@@ -564,7 +580,7 @@ static void acquire(struct relay *r)
         }
         all->counts.waits++;
         r->stage = RELAY_WAITS;
-        r->waits_until = time_monotonic() + HOP_WAIT;
+        r->waits_until = time_monotonic() + patience(all);
         r->next = NULL;
         *all->last = r;
         all->last = &r->next;
@@ -726,7 +742,7 @@ void relay_free(struct relay *r)
 
 const char *relay_mta(const struct relay *r)
 {
-        return r->hop ? r->hop->mta->name : "";
+        return r->mta ? r->mta->name : "";
 }
 
 /* ---- the whole ---- */

@@ -9,7 +9,8 @@
  * The MTA is told whose mail it is by XCLIENT, anew only where that differs from what the connection was told last.
  *
  * WAITING VERSUS REFUSING when all connections are lent: a transaction waits, in order, up to HOP_WAIT; then the client is told to come
- * again. A connection that was kept and proves dead at its first command is replaced once, unseen by the client.
+ * again. A connection that was kept and proves dead at its first command is replaced once, unseen by the client; each MTA is tried once,
+ * and until the envelope it has HOP_WAIT for each answer, not the minutes of RFC 5321: it is near.
  * Owns:    its connections, and relays until relay_free().
  * Threads: one loop.
  * Limits:  HOP_LENT_MOST connections of a process, HOP_IDLE_MOST of them kept idle for HOP_IDLE. */
@@ -50,6 +51,7 @@ struct hops_rules {
         struct ssl_ctx_st *tls; /* NULL: never */
         bool identify;
         enum smtp_language language;
+        int64_t wait; /* 0: HOP_WAIT */
 };
 
 struct hops *hops_new(struct loop *l, const struct hops_rules *rules);

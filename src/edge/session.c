@@ -9,7 +9,7 @@
 #include <netinet/in.h>
 #include <openssl/ssl.h>
 
-enum { OUT_MOST = 64 << 10 };
+enum { OUT_MOST = 64 << 10, HELO_SHOWN = 128 };
 
 static size_t on_bytes(void *arg, struct slice all);
 static void on_ready(void *arg);
@@ -107,9 +107,16 @@ static void say_and_close(int fd, const char *text)
 
 void session_new(struct worker *w, const struct setup_listener *l, int fd, const struct addr *peer, uint16_t port)
 {
+        const struct policy_edge *e = &w->policy->edge;
         bool trap = l->role == EDGE_TRAP;
         w->n.accepted++;
-        if (!trap && w->n_sessions - w->n_trapped >= (uint64_t)w->policy->edge.connections) {
+        if (l->role == EDGE_SUBMISSION && !w->tls) { /* the socket is open, and somebody must say so */
+                w->n.refused_no_tls++;
+                say_and_close(fd, "421 4.3.5 TLS is not available now, try again later\r\n");
+                return;
+        }
+        if (trap ? w->n_trapped >= (uint64_t)e->trap_connections && w->n_hurried >= HURRIED_MOST
+                 : w->n_sessions - w->n_trapped - w->n_hurried >= (uint64_t)e->connections) {
                 w->n.refused_full++;
                 say_and_close(fd, "421 4.3.2 Too many connections, try again later\r\n");
                 return;
@@ -160,6 +167,7 @@ static void destroy(struct session *s)
                 s->next->before = s->before;
         w->n_sessions--;
         w->n_trapped -= s->trapped;
+        w->n_hurried -= s->hurried;
         smtp_server_done(&s->smtp);
         io_free(s->io);
         if (!s->io)
@@ -190,6 +198,13 @@ void session_free(struct session *s)
                 destroy(s);
 }
 
+/* This may be the callback of another conversation, which goes through the list of all: its end is told by its own connection. */
+void session_cut(struct session *s)
+{
+        session_unpark(s); /* its end is heard there */
+        shutdown(io_fd(s->io), SHUT_RDWR);
+}
+
 bool session_busy(const struct session *s)
 {
         return !s->role->drips && s->letter && carry_under_way(s);
@@ -202,7 +217,8 @@ static void close_after_words(struct session *s)
         if (s->ending)
                 return;
         s->ending = true;
-        io_deadline(s->io, 0);
+        if (s->role->drips)
+                trap_forget(s);
         io_finish(s->io, SESSION_LINGER);
 }
 
@@ -214,13 +230,13 @@ static void flush(struct session *s, struct buf *out)
                 trap_drip(s, out);
                 return;
         }
-        if (out->n && !(closed ? io_add : io_write)(s->io, buf_slice(out))) {
-                session_free(s); /* it never reads */
+        if (out->full || (out->n && !(closed ? io_add : io_write)(s->io, buf_slice(out)))) {
+                session_cut(s); /* it never reads */
                 return;
         }
         if (closed)
                 close_after_words(s);
-        else
+        else if (!s->role->drips || s->slot == -1) /* who is dripped to has all the time */
                 io_deadline(s->io, s->smtp.deadline == TIME_NEVER ? 0 : s->smtp.deadline);
 }
 
@@ -427,9 +443,12 @@ void session_behaviour(const struct session *s, struct buf *out)
                       { SMTP_DID_TLS_HELLO, "tls-hello" }, { SMTP_DID_BDAT, "bdat" },
                       { SMTP_DID_QUIT, "quit" },           { SMTP_DID_INJECT, "inject" } };
         const char *before = "did=";
+        struct slice helo = slice_of(s->helo);
+        if (helo.n > HELO_SHOWN) /* escaped it must leave room for what he did */
+                helo.n = HELO_SHOWN;
         buf_adds(out, "helo=");
         buf_addc(out, '"');
-        buf_add_escaped(out, slice_of(s->helo));
+        buf_add_escaped(out, helo);
         buf_adds(out, "\" ");
         for (size_t i = 0; i < COUNT_OF(words); i++)
                 if (s->smtp.did & words[i].bit) {

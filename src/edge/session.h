@@ -49,11 +49,10 @@ struct session {
         uint32_t drip_at; /* how much of that was said */
         int parked;       /* its descriptor while there is no `io` */
         uint16_t peer_port, dest_port;
-        uint16_t domains; /* recipients' domains, a hash of the last */
         uint16_t rcpts;
         int8_t slot; /* of the drips; -1: none */
         bool told;   /* the fact of this conversation is written */
-        bool counted : 1, trapped : 1, paused : 1, ending : 1, freed : 1, running : 1, unanswered : 1;
+        bool counted : 1, trapped : 1, hurried : 1, paused : 1, ending : 1, freed : 1, running : 1;
 };
 
 void session_new(struct worker *w, const struct setup_listener *l, int fd, const struct addr *peer, uint16_t port);
@@ -74,6 +73,8 @@ void session_unpark(struct session *s);
 /* 421, and the end. */
 void session_stop(struct session *s);
 void session_free(struct session *s);
+/* The connection is broken off; session_free() follows from its own callback. */
+void session_cut(struct session *s);
 bool session_busy(const struct session *s); /* a message is under way */
 
 const char *session_ref(const struct session *s, char out[SMTP_REF_TEXT_MAX]);

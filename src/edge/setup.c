@@ -2,6 +2,8 @@
 #include "edge/setup.h"
 #include "base/ipc.h"
 
+#include <limits.h>
+
 enum { SETUP_VERB = 1 };
 
 #define ROLE_NAME(id, name) name,
@@ -39,16 +41,22 @@ void setup_put(const struct setup *s, struct buf *out)
         ipc_end(out, start);
 }
 
+static int64_t number(struct ipc_reader *r, int64_t least, int64_t most)
+{
+        int64_t n = ipc_int(r);
+        r->bad |= n < least || n > most;
+        return r->bad ? least : n;
+}
+
 static void get_lists(struct ipc_reader *r, struct setup *s)
 {
         s->n_listeners = ipc_count(r);
         for (size_t i = 0; i < s->n_listeners && i < SETUP_LISTENERS_MOST; i++) {
                 struct setup_listener *l = &s->listeners[i];
-                l->fd = (int)ipc_int(r);
-                l->role = (enum edge_role)ipc_int(r);
-                l->tls = ipc_int(r) != 0;
-                l->legacy = (size_t)ipc_int(r);
-                r->bad |= (size_t)l->role >= EDGE_ROLE_COUNT;
+                l->fd = (int)number(r, 0, INT_MAX);
+                l->role = (enum edge_role)number(r, 0, EDGE_ROLE_COUNT - 1);
+                l->tls = number(r, 0, 1);
+                l->legacy = (size_t)number(r, 0, INT_MAX);
         }
         r->bad |= s->n_listeners > SETUP_LISTENERS_MOST;
         s->n_certificates = r->bad ? 0 : ipc_count(r);
@@ -71,11 +79,11 @@ bool setup_get(struct buf *text, struct setup *ret)
                                         &s.deliver_socket, &s.sketch_key,    &s.filter };
         for (size_t i = 0; i < COUNT_OF(texts); i++)
                 *texts[i] = ipc_text(&r);
-        s.control = (int)ipc_int(&r);
-        s.counts = (int)ipc_int(&r);
-        s.counts_bytes = (size_t)ipc_int(&r);
-        s.worker = ipc_int(&r);
-        s.workers = ipc_int(&r);
+        s.control = (int)number(&r, -1, INT_MAX);
+        s.counts = (int)number(&r, -1, INT_MAX);
+        s.counts_bytes = (size_t)number(&r, 0, INT64_MAX);
+        s.worker = number(&r, 0, INT_MAX);
+        s.workers = number(&r, 0, INT_MAX);
         get_lists(&r, &s);
         if (!ipc_end_of(&r) || s.sketch_key.n != 16) {
                 setup_done(&s);

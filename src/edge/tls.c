@@ -64,8 +64,10 @@ static bool use_chain(SSL_CTX *ctx, struct slice pem)
                 if (!good)
                         X509_free(more);
         }
+        bool whole = ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE; /* the end of the file */
+        good = good && whole;
         if (good)
-                ERR_clear_error(); /* the end of the file */
+                ERR_clear_error();
         BIO_free(b);
         return good;
 }
@@ -86,7 +88,8 @@ static SSL_CTX *context(const struct setup_certificate *c, struct buf *why)
         if (!ctx)
                 panic("out of memory (TLS)");
         SSL_CTX_set_min_proto_version(ctx, TLS1_2_VERSION);
-        SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
+        SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE |
+                                     SSL_OP_CLEANSE_PLAINTEXT); /* passwords come this way */
         SSL_CTX_set_session_id_context(ctx, (const unsigned char *)"porteiro", 8);
         SSL_CTX_set_alpn_select_cb(ctx, refuse_alpn, NULL);
         SSL_CTX_set_verify(ctx, SSL_VERIFY_NONE, NULL);
@@ -158,4 +161,15 @@ int tls_check(const struct setup_certificate *c, struct buf *why)
         SSL_CTX *ctx = context(c, why);
         SSL_CTX_free(ctx);
         return ctx ? 0 : -1;
+}
+
+bool tls_is_over(const struct setup_certificate *c)
+{
+        autobuf why;
+        buf_init(&why, 1024);
+        SSL_CTX *ctx = context(c, &why);
+        const X509 *own = ctx ? SSL_CTX_get0_certificate(ctx) : NULL;
+        bool over = own && X509_cmp_current_time(X509_get0_notAfter(own)) < 0;
+        SSL_CTX_free(ctx);
+        return over;
 }

@@ -21,3 +21,5 @@ struct ssl_ctx_st *tls_server(const struct tls *t);
 struct ssl_ctx_st *tls_client(void);
 /* 0 where the pair can be used; else a sentence in `why`. A certificate that is over can be used: the client judges it. */
 int tls_check(const struct setup_certificate *c, struct buf *why);
+/* Its end has passed. Of a pair that can be used. */
+bool tls_is_over(const struct setup_certificate *c);

@@ -5,7 +5,7 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-enum { DETAIL_MOST = 1024 };
+enum { DETAIL_MOST = 1024, DRIP_MOST = SMTP_REPLY_LINE_MOST };
 
 /* ---- dripping ---- */
 
@@ -32,13 +32,6 @@ static void list_drop(struct session *s)
                 s->drip_next->drip_before = s->drip_before;
         s->slot = -1;
 }
-
-/* One text for all that are told the same: their replies differ in the reference alone. */
-struct drip {
-        uint32_t users, n;
-        uint32_t ref_at, ref_n; /* where each has his own */
-        char text[];
-};
 
 static void drip_drop(struct drip *d)
 {
@@ -83,17 +76,30 @@ void trap_forget(struct session *s)
         drip_drop(take(s->drip));
 }
 
+/* Whole lines of it: the answers to a thousand commands at once are not worth their memory for a day. */
+static size_t dripped(const struct buf *out)
+{
+        size_t n = out->n < DRIP_MOST ? out->n : DRIP_MOST;
+        while (n > 1 && out->p[n - 1] != '\n')
+                n--;
+        return n;
+}
+
 void trap_drip(struct session *s, struct buf *out)
 {
         struct worker *w = s->worker;
         if (!s->trapped) { /* no room: it is told at once */
                 if (!io_write(s->io, buf_slice(out)))
-                        session_free(s);
+                        session_cut(s);
+                return;
+        }
+        if (!io_write(s->io, (struct slice){ out->p, 1 })) {
+                session_cut(s);
                 return;
         }
         drip_drop(s->drip);
-        s->drip = drip_for(s, buf_slice(out));
-        s->drip_at = 0;
+        s->drip = drip_for(s, (struct slice){ out->p, dripped(out) });
+        s->drip_at = 1;
         io_deadline(s->io, 0);
         if (s->slot == -1)
                 list_add(s, w->slot); /* its turn comes when all other slots had theirs */
@@ -124,8 +130,8 @@ static void drip_one(struct session *s)
         }
         if (!s->drip)
                 return;
-        if (!say_one(s)) {
-                session_free(s);
+        if (s->drip_at < s->drip->n && !say_one(s)) {
+                session_cut(s);
                 return;
         }
         if (s->drip_at < s->drip->n)
@@ -170,6 +176,8 @@ static void begin(struct session *s)
         struct worker *w = s->worker;
         if (w->n_trapped >= (uint64_t)w->policy->edge.trap_connections) {
                 w->n.trap_full++;
+                w->n_hurried++;
+                s->hurried = true;
                 session_greet(s);
                 return;
         }

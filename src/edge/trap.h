@@ -13,6 +13,13 @@
 
 #include "edge/session.h"
 
+/* One text for all that are told the same: their replies differ in the reference alone. */
+struct drip {
+        uint32_t users, n;
+        uint32_t ref_at, ref_n; /* where each has his own */
+        char text[];
+};
+
 /* The first byte at once, the others one by one. */
 void trap_drip(struct session *s, struct buf *out);
 void trap_tick(struct worker *w); /* every DRIP_TICK */

@@ -66,6 +66,21 @@ static bool in_legacy(const struct worker *w, const struct setup_listener *l, co
         return false;
 }
 
+static void watch_listeners(struct worker *w, int what)
+{
+        for (size_t i = 0; i < w->setup.n_listeners; i++)
+                if (w->listeners[i])
+                        watch_set(w->listeners[i], what);
+}
+
+/* The kernel's queue keeps them until somebody goes; meanwhile those who are here are served, not the loop turned. */
+static void pause_accepting(struct worker *w)
+{
+        log_event("out-of-descriptors", "sessions=%zu action=accept-later why=\"%s\"", w->n_sessions, strerror(errno));
+        w->full = true;
+        watch_listeners(w, 0);
+}
+
 static void on_accept(void *arg, int what)
 {
         struct door *d = arg;
@@ -78,7 +93,7 @@ static void on_accept(void *arg, int what)
                 int fd = accept4(d->listener->fd, (struct sockaddr *)&from, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
                 if (fd == -1) {
                         if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
-                                usleep(1000); /* the queue keeps them until somebody goes */
+                                pause_accepting(d->worker);
                         return;
                 }
                 if (!peer_of(&from, &peer, &port)) {
@@ -188,6 +203,14 @@ static void log_counts(struct worker *w)
         w->n_logged = w->n;
 }
 
+/* A dated exception ends at its date, not with the process. */
+static void keep_dates(struct worker *w, int64_t now)
+{
+        struct smtp_rules *divert = &w->rules[EDGE_DIVERT];
+        divert->auth_without_tls = now < w->policy->edge.plain_auth_until;
+        divert->needs_tls = !divert->auth_without_tls;
+}
+
 static void on_tick(void *arg)
 {
         struct worker *w = arg;
@@ -197,6 +220,10 @@ static void on_tick(void *arg)
                 w->counts_logged = now;
                 log_counts(w);
         }
+        if (w->full)
+                watch_listeners(w, LOOP_READ);
+        w->full = false;
+        keep_dates(w, worker_now());
         if (w->stopping)
                 stop_idle(w);
         end_if_empty(w);
@@ -253,8 +280,7 @@ static void make_rules(struct worker *w)
         w->tls_rules.offers &= ~(unsigned)SMTP_EXT_STARTTLS;
         *divert = *submission;
         divert->tls_words = divert->auth_words = divert_words(w, 0);
-        divert->auth_without_tls = worker_now() < e->plain_auth_until;
-        divert->needs_tls = !divert->auth_without_tls;
+        keep_dates(w, worker_now());
         trap->offers = SMTP_EXT_PIPELINING | SMTP_EXT_8BITMIME | SMTP_EXT_SIZE | SMTP_EXT_ENHANCED;
         trap->errors_most = 0;
         legacy->offers = mail | tls;
@@ -336,13 +362,17 @@ static int zone_minutes(void)
         return (int)(local.tm_gmtoff / 60);
 }
 
-static int open_all(struct worker *w)
+int worker_open(struct worker *w, struct setup *setup)
 {
+        w->setup = *setup;
         int failed = read_policy(w);
         failed = failed ? failed : read_certificates(w);
         failed = failed ? failed : join_counts(w);
         if (failed)
                 return failed;
+        for (size_t i = 0; i < w->setup.n_listeners; i++)
+                if (w->setup.listeners[i].role == EDGE_LEGACY && w->setup.listeners[i].legacy >= w->policy->n_legacies)
+                        return fail("the setup", "it has a listener that the policy has not");
         if (getrandom(w->key, sizeof w->key, 0) != (ssize_t)sizeof w->key)
                 panic("no random numbers");
         memcpy(w->sketch_key, w->setup.sketch_key.p, sizeof w->sketch_key);
@@ -354,6 +384,7 @@ static int open_all(struct worker *w)
         w->asker = asker_new(w->loop, auth, w->key);
         make_rules(w);
         make_hops(w);
+        w->tick = loop_timer(w->loop, DRIP_TICK, on_tick, w);
         return 0;
 }
 
@@ -361,21 +392,18 @@ static void listen_all(struct worker *w)
 {
         for (size_t i = 0; i < w->setup.n_listeners; i++) {
                 const struct setup_listener *l = &w->setup.listeners[i];
-                bool needs_tls = l->role == EDGE_SUBMISSION;
-                if (needs_tls && !w->tls) {
-                        log_event("no-certificate", "role=submission action=not-listening");
-                        continue;
-                }
+                if (l->role == EDGE_SUBMISSION && !w->tls)
+                        log_event("no-certificate", "role=submission tls=%s action=\"421 to all\"",
+                                  l->tls ? "yes" : "no");
                 doors[i] = (struct door){ w, l };
                 w->listeners[i] = loop_fd(w->loop, l->fd, LOOP_READ, on_accept, &doors[i]);
         }
         w->control = loop_fd(w->loop, w->setup.control, LOOP_READ, on_control, w);
-        w->tick = loop_timer(w->loop, DRIP_TICK, on_tick, w);
         loop_signal(w->loop, SIGTERM, on_signal, w);
         loop_signal(w->loop, SIGINT, on_signal, w);
 }
 
-static void close_all(struct worker *w)
+void worker_close(struct worker *w)
 {
         while (w->sessions)
                 session_free(w->sessions);
@@ -400,8 +428,7 @@ int worker_run(struct setup *setup)
         autobuf why;
         int landlock = 0;
         buf_init(&why, 4096);
-        w->setup = *setup;
-        int failed = open_all(w);
+        int failed = worker_open(w, setup);
         if (failed)
                 return failed;
         if (confine(w->setup.filter, &landlock, &why) != 0)
@@ -412,6 +439,6 @@ int worker_run(struct setup *setup)
         ssize_t n = send(w->setup.control, "r", 1, MSG_NOSIGNAL);
         (void)n; /* a host that is gone is seen at the next read */
         int status = loop_run(w->loop);
-        close_all(w);
+        worker_close(w);
         return status;
 }

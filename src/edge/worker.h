@@ -10,7 +10,8 @@
  * Owns:    everything here.
  * Threads: one.
  * Limits:  policy edge { connections, connections-each, trap-connections }. At the first and the second a client is told to come later;
- *          past the third the trap answers at once and closes. */
+ *          past the third the trap answers at once and closes, to HURRIED_MOST at a time; those past these are told at
+ *          once to come later, so that the trap takes no room from who has business here. */
 #pragma once
 
 #include "base/loop.h"
@@ -24,7 +25,7 @@
 #include "policy/policy.h"
 #include "smtp/server.h"
 
-enum { DRIP_SLOTS = 20 };
+enum { DRIP_SLOTS = 20, HURRIED_MOST = 100 };
 #define DRIP_TICK (SECOND / 2) /* so each conversation in the trap gets a byte in 10 seconds */
 #define WORKER_STOP (8 * SECOND)
 #define WORKER_DRAIN (10 * MINUTE)
@@ -36,6 +37,7 @@ struct drip;
         X(accepted)                                                                                                    \
         X(refused_full)                                                                                                \
         X(refused_each)                                                                                                \
+        X(refused_no_tls)                                                                                              \
         X(trapped)                                                                                                     \
         X(trap_full)                                                                                                   \
         X(diverted)                                                                                                    \
@@ -71,7 +73,7 @@ struct worker {
         enum smtp_language language;
         int zone_minutes;
         struct session *sessions;
-        size_t n_sessions, n_trapped;
+        size_t n_sessions, n_trapped, n_hurried; /* hurried: in the trap, past its limit */
         struct map peers; /* address or /64 → struct peer */
         struct session *drips[DRIP_SLOTS];
         size_t slot;
@@ -80,10 +82,13 @@ struct worker {
         uint64_t next_id;
         struct worker_counts n, n_logged;
         int64_t counts_logged;
-        bool draining, stopping;
+        bool draining, stopping, full; /* full: no descriptor is left, and nobody is accepted for a tick */
 };
 
 /* Runs until it is told to end. `setup` is taken over. An exit status. */
 int worker_run(struct setup *setup);
+/* Its parts, for tests: all but listeners and locks; 0, or an exit status. */
+int worker_open(struct worker *w, struct setup *setup);
+void worker_close(struct worker *w);
 /* The wall clock, for facts and counts. */
 int64_t worker_now(void);

@@ -14,6 +14,7 @@ enum stage {
         STAGE_LEASES,
         STAGE_SIGHTINGS,
         STAGE_LOSSES,
+        STAGE_BANS, /* that are over; they hold addresses, as sightings do */
         STAGE_SEGMENTS,
         STAGE_LINES,
         STAGE_AUDIT,
@@ -25,6 +26,7 @@ enum stage {
 struct forgetting {
         struct forget_before before;
         struct forgotten done;
+        uint64_t bans;
         enum stage stage;
         struct merge *merge;
         bool rewritten;  /* the month in which the line falls */
@@ -274,6 +276,9 @@ int forget_step(struct verb_call *c, struct forgetting *f)
         case STAGE_LOSSES:
                 return erase(c, f, "DELETE FROM loss WHERE id IN (SELECT id FROM loss WHERE at < ? LIMIT ?)",
                              f->before.sightings, &f->done.losses);
+        case STAGE_BANS:
+                return erase(c, f, "DELETE FROM ban WHERE id IN (SELECT id FROM ban WHERE until < ? LIMIT ?)",
+                             f->before.sightings, &f->bans);
         case STAGE_SEGMENTS:
                 return erase_segments(c, f);
         case STAGE_LINES:

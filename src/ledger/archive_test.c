@@ -571,6 +571,44 @@ static void a_month_of_many_segments_is_forgotten(void **state)
         assert_int_equal(files_in(t, "2026-10"), 2);
 }
 
+static void a_clock_that_is_years_ahead_forgets_nothing(void **state)
+{
+        struct a_ledger *t = *state;
+        int64_t now = time_now(), offset = now - time_monotonic();
+        assert_yes(t, subscribe(t, "1", "192.0.2.1")); /* an audit row, of now */
+        assert_false(upkeep_clock_doubted(t->reader, now, offset));
+        assert_false(upkeep_clock_doubted(t->reader, now + 30 * MINUTE, offset)); /* NTP set it right */
+        assert_true(upkeep_clock_doubted(t->reader, now + 2 * HOUR, offset));
+        assert_true(upkeep_clock_doubted(t->reader, now - 2 * HOUR, offset));
+        /* it was wrong before we started: nothing was heard of for years */
+        assert_true(upkeep_clock_doubted(t->reader, now + 1000 * DAY, offset + 1000 * DAY));
+        assert_false(upkeep_clock_doubted(t->reader, now + 29 * DAY, offset + 29 * DAY));
+}
+
+static void bans_that_are_over_are_forgotten(void **state)
+{
+        struct a_ledger *t = *state;
+        struct forgotten done;
+        struct ban *all;
+        size_t n;
+        int more = 1;
+        struct ban ban = { .until = time_now() + 100000, .reason = S("guessing"), .evidence = S("") };
+        assert_int_equal(prefix_parse(S("203.0.113.9"), &ban.prefix), PREFIX_OK);
+        assert_yes(t, client_ban_add(t->client, &ban, NULL, NULL));
+        ban.until = time_now() + DAY;
+        assert_int_equal(prefix_parse(S("203.0.113.10"), &ban.prefix), PREFIX_OK);
+        assert_yes(t, client_ban_add(t->client, &ban, NULL, NULL));
+        usleep(150000);
+        const struct forget_before before = { .leases = time_now() - 365 * DAY, .sightings = time_now() };
+        while (more) {
+                assert_yes(t, client_forget(t->client, &before, &done, &more));
+                usleep(more == 2 ? 50000 : 0);
+        }
+        assert_int_equal(ledger_bans(t->reader, t->arena, time_now(), false, &all, &n), 0);
+        assert_int_equal(n, 1);
+        assert_int_equal(all[0].prefix.addr.b[15], 10);
+}
+
 struct walk {
         struct a_ledger *t;
         size_t n;
@@ -639,6 +677,8 @@ int main(void)
                 A_TEST(a_pile_spills),
                 A_TEST(a_killed_import_leaves_nothing_half_done),
                 A_TEST(a_month_of_many_segments_is_forgotten),
+                A_TEST(a_clock_that_is_years_ahead_forgets_nothing),
+                A_TEST(bans_that_are_over_are_forgotten),
                 A_TEST(a_walk_keeps_what_goes_away_meanwhile),
                 A_TEST(a_damaged_segment_is_said),
         };

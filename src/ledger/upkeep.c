@@ -17,6 +17,8 @@ enum { MERGE_SLICE = 4000 };
 #define SWEEP_EVERY DAY
 #define FORGET_FIRST (10 * MINUTE) /* after the start, which has enough to do */
 #define FORGET_EVERY DAY
+#define CLOCK_JUMP HOUR          /* wall clock against monotonic clock, since the start */
+#define CLOCK_SILENCE (30 * DAY) /* since the ledger last heard of anything */
 enum { FORGET_ARENA = 256 << 20 };
 
 struct upkeep {
@@ -26,7 +28,8 @@ struct upkeep {
         struct forgetting *forgetting;
         struct merge *merge;
         struct move *move;
-        int more; /* of do_forget() */
+        int more;       /* of do_forget() */
+        int64_t offset; /* wall clock minus monotonic clock at the start */
 };
 
 struct upkeep *upkeep_new(struct writer *w)
@@ -35,6 +38,7 @@ struct upkeep *upkeep_new(struct writer *w)
         u->writer = w;
         u->ledger = writer_ledger(w);
         u->next_forget = time_monotonic() + FORGET_FIRST;
+        u->offset = time_now() - time_monotonic();
         return u;
 }
 
@@ -125,6 +129,22 @@ static void sweep(struct upkeep *u)
 
 /* --- forgetting --- */
 
+/* A clock that is years ahead would have everything erased: what is forgotten by itself waits while the clock went otherwise than time
+ * did, or says that nothing at all was heard of for a month. Who is sure says `porteiro forget`. */
+bool upkeep_clock_doubted(struct ledger *l, int64_t now, int64_t offset)
+{
+        static const char *const newest[] = { "SELECT at FROM audit ORDER BY n DESC LIMIT 1",
+                                              "SELECT coalesce(max(at), 0) FROM sighting",
+                                              "SELECT coalesce(max(at), 0) FROM feed" };
+        int64_t jump = now - time_monotonic() - offset, last = 0;
+        for (size_t i = 0; i < COUNT_OF(newest); i++) {
+                int64_t at = 0;
+                if (db_number(db_prepare(l, newest[i]), &at) == 0 && at > last)
+                        last = at;
+        }
+        return jump > CLOCK_JUMP || jump < -CLOCK_JUMP || now - last > CLOCK_SILENCE;
+}
+
 /* What the policy in force keeps. Without one nothing is forgotten by itself. */
 static bool read_keep(struct upkeep *u, struct forget_before *ret)
 {
@@ -169,6 +189,10 @@ static void begin_forgetting(struct upkeep *u)
 {
         struct forget_before before;
         u->next_forget = time_monotonic() + FORGET_EVERY;
+        if (upkeep_clock_doubted(u->ledger, u->now, u->offset)) {
+                log_event("not-forgotten", "why=\"the clock is in doubt\" say=\"porteiro forget\"");
+                return;
+        }
         if (read_keep(u, &before))
                 u->forgetting = forget_begin(&before);
 }

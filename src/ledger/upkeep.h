@@ -18,5 +18,7 @@ struct upkeep;
 
 struct upkeep *upkeep_new(struct writer *w);
 void upkeep_free(struct upkeep *u); /* NULL is fine */
+/* Whether the wall clock may be far off: nothing is forgotten by itself then. offset: wall clock minus monotonic clock at the start. */
+bool upkeep_clock_doubted(struct ledger *l, int64_t now, int64_t offset);
 /* One slice, with no group open: answers after how long it wants the next one. */
 int64_t upkeep_step(struct upkeep *u, int64_t now);

@@ -262,6 +262,10 @@ static enum smtp_client_on on_reply(struct step *t, enum smtp_sent command)
 {
         struct smtp_client *c = t->c;
         unsigned code = t->e->reply.code;
+        if (code / 100 == 3 && command != SMTP_SENT_DATA) { /* it wants more of what is whole: neither yes nor no */
+                go(c, SMTP_OUTCOME_UNEXPECTED);
+                return SMTP_CLIENT_ON_NOTHING;
+        }
         switch (command) {
         case SMTP_SENT_GREETING:
                 return on_greeting(t, code);
@@ -305,7 +309,8 @@ static enum smtp_client_on take_reply(struct step *t)
                 go(c, c->state == SMTP_CLIENT_QUITTING ? SMTP_OUTCOME_QUIT : SMTP_OUTCOME_HANGUP);
                 return SMTP_CLIENT_ON_NOTHING;
         }
-        if (c->waiting == 0 || c->early) {
+        bool halfway = t->e->reply.code / 100 == 3; /* 354 answers DATA, and nothing else */
+        if (c->waiting == 0 || c->early || (halfway && waits_first(c) != SMTP_SENT_DATA)) {
                 go(c, SMTP_OUTCOME_UNEXPECTED);
                 return SMTP_CLIENT_ON_NOTHING;
         }

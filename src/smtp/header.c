@@ -141,6 +141,16 @@ enum smtp_author smtp_header_author(const struct smtp_header *h, struct smtp_mai
                                                                                  : SMTP_AUTHOR_UNCLEAR;
 }
 
+enum smtp_author smtp_header_sender(const struct smtp_header *h, struct smtp_mailboxes *ret)
+{
+        ret->n = 0;
+        if (h->count[SMTP_FIELD_SENDER] == 0)
+                return SMTP_AUTHOR_MISSING;
+        bool clear = h->count[SMTP_FIELD_SENDER] == 1 && !h->sender.full;
+        return clear && smtp_mailboxes_parse(buf_slice(&h->sender), ret) && ret->n == 1 ? SMTP_AUTHOR_CLEAR
+                                                                                        : SMTP_AUTHOR_UNCLEAR;
+}
+
 /* ---- what is added ---- */
 
 /* Days since 1970 as a date (Howard Hinnant's civil_from_days). */

@@ -58,6 +58,8 @@ enum smtp_author {
 };
 /* Slices of h. */
 enum smtp_author smtp_header_author(const struct smtp_header *h, struct smtp_mailboxes *ret);
+/* The same of Sender, which is one address where it is there at all. */
+enum smtp_author smtp_header_sender(const struct smtp_header *h, struct smtp_mailboxes *ret);
 
 /* ---- what the driver adds, each with its CRLF, folded (RFC 5322 2.2.3, RFC 6409 8) ---- */
 
