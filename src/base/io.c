@@ -278,13 +278,16 @@ static void flush(struct io *io)
         }
         io->n_out -= (uint32_t)gone;
         if (io->n_out) {
-                memmove(io->out, io->out + gone, io->n_out);
+                if (gone)
+                        memmove(io->out, io->out + gone, io->n_out);
                 io->waited = true;
                 return;
         }
         drop_out(io);
         if (io->state == FINISHING)
                 close_down(io);
+        else if (io->waited)
+                soon(io); /* drained() is due, and nothing is waited for that would lead to it */
 }
 
 static bool deaf(const struct io *io)
