@@ -132,6 +132,26 @@ legacy panels {{ listen {GATEWAY4}:2626  from {lab.legacy.v4}  sender alarm@exam
     assert not any(each["subscriber"] == "1010" for each in json.loads(isp.run("suspects", "--json").stdout)["suspects"])
 
 
+def test_what_is_sent_is_limited_by_mailbox_subscriber_and_address(isp):
+    lab = isp.lab
+    isp.run("mailbox", "add", "eva@example.net.br", "--subscriber", "1010")
+    isp.run("mailbox", "password", "eva@example.net.br", "--stdin", input=PASSWORD + "\n")
+    isp.policy(isp.text + "sending { mailbox-distinct-hour 2  subscriber-messages-day 5  address-messages-hour 60 }\n"
+               + customers(**isp.strategies))
+    isp.run("apply")
+    wait_for(lambda: log(isp).count("event=edge-ready") >= 4, "the edge anew", timeout=20)
+
+    def send(login, recipient, host=lab.home1):
+        return mail(host, GATEWAY4, 587, sender=login, recipient=recipient, login=(login, PASSWORD), tls=True)
+
+    eva = "eva@example.net.br"
+    assert [send(ANA, f"{name}@example.org").kind for name in "abcab"] == ["sent", "sent", "refused", "sent", "sent"]
+    assert 'whose=mailbox limit="different recipients per hour" most=2 used=2' in log(isp)
+    assert [send(eva, "a@example.org").kind for _ in range(2)] == ["sent", "refused"]       # the subscriber's fifth, and sixth
+    assert 'whose=subscriber limit="messages per day" most=5 used=5' in log(isp)
+    assert send(eva, "a@example.org", lab.home2).text.startswith("452 4.7.1")
+
+
 def test_a_bot_is_trapped_and_quarantined_at_once(isp):
     lab = isp.lab
     outcomes = []

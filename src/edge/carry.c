@@ -163,12 +163,16 @@ void carry_mail(struct session *s, const struct smtp_mail *m)
 
 /* ---- how much ---- */
 
+_Static_assert((int)SENDING_LIMITS == QUOTA_LIMIT_COUNT && (int)SENDING_WHOSE == QUOTA_IDENTITY_COUNT,
+               "the policy has a number for each limit of each identity");
+
 static struct quota_who quota_who_of(const struct session *s)
 {
-        struct quota_who q = { .limits = { quota_limits_none, quota_limits_none, quota_limits_none } };
+        struct quota_who q = { .address = s->peer };
         const struct account *a = s->account;
+        for (size_t whose = 0; whose < QUOTA_IDENTITY_COUNT; whose++)
+                memcpy(q.limits[whose].v, s->worker->policy->sending.v[whose], sizeof q.limits[whose].v);
         if (s->listener->role == EDGE_LEGACY) {
-                q.address = s->peer;
                 q.limits[QUOTA_ADDRESS].v[QUOTA_MESSAGES_DAY] =
                     s->worker->policy->legacies[s->listener->legacy].messages_day;
         }
@@ -189,6 +193,14 @@ static const char *over_limit(struct session *s, struct quota_answer *ret)
 {
         struct letter *l = s->letter;
         struct quota_who who = quota_who_of(s);
+        int64_t invalid = who.limits[QUOTA_LOGIN].v[QUOTA_INVALID_HOUR];
+        uint64_t used = quota_used(s->worker->counts, &who, QUOTA_LOGIN, QUOTA_INVALID_HOUR, worker_now());
+        if (invalid != LIMIT_NONE && used >= (uint64_t)invalid) {
+                *ret = (struct quota_answer){
+                        .whose = QUOTA_LOGIN, .limit = QUOTA_INVALID_HOUR, .most = invalid, .used = used
+                };
+                return quota_limit_words(QUOTA_INVALID_HOUR);
+        }
         size_t n = l->n_rcpt + (l->asked != NULL);
         l->rcpt = xgrow(l->rcpt, &l->cap_rcpt, n + 1, sizeof *l->rcpt);
         if (l->asked)

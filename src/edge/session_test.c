@@ -244,7 +244,7 @@ static void a_message_that_is_not_his_ends_nowhere(void **state)
         static const struct {
                 const char *message, *want;
         } rows[] = {
-                { "From: <eva@example.net>\r\n\r\nHello\r\n.\r\n", "550 5.7.1 The From address" },
+                { "From: <eva@example.net>\r\n\r\nHello\r\n.\r\n", "550 5.7.1 The From (or Sender) address" },
                 { "Subject: x\r\n\r\nHello\r\n.\r\n", "550 5.6.0 The message has no From" },
                 { "From: <ana@example.net>\r\nFrom: <eva@example.net>\r\n\r\n.\r\n", "550 5.6.0 " },
                 { "From: <ana@example.net>\r\n\r\nbare\nlf\r\n.\r\n", "554 5.6.0 " },

@@ -177,6 +177,21 @@ static void build_mail(struct builder *b)
         take_limits(m->limits, &b->p->mail.limits, b->p->mail.limit_places);
 }
 
+static void build_sending(struct builder *b)
+{
+        const struct draft_sending *d = b->draft->sending.v;
+        b->p->sending.place = d->head.place;
+        for (size_t whose = 0; whose < SENDING_WHOSE; whose++)
+                for (size_t i = 0; i < SENDING_LIMITS; i++)
+                        b->p->sending.v[whose][i] = LIMIT_NONE;
+        const struct option *options = policy_block(S("sending"))->options;
+        for (size_t n = policy_block(S("sending"))->n_options; n-- > 0;) {
+                const struct number *value = (const struct number *)((const char *)d + options[n].offset);
+                size_t at = (options[n].offset - offsetof(struct draft_sending, v)) / sizeof(struct number);
+                b->p->sending.v[at / SENDING_LIMITS][at % SENDING_LIMITS] = value->value;
+        }
+}
+
 static void build_classes(struct builder *b)
 {
         struct policy *p = b->p;
@@ -626,6 +641,7 @@ void policy_build(const struct draft *draft, struct diags *d, struct policy *p)
         build_never_ban(&b);
         build_rules(&b);
         build_mail(&b);
+        build_sending(&b);
         build_gate(&b);
         build_edge(&b);
         build_legacies(&b);

@@ -192,6 +192,11 @@ struct draft_mail {
         struct number limits[MAIL_LIMIT_COUNT];
 };
 
+struct draft_sending {
+        struct head head;
+        struct number v[SENDING_WHOSE][SENDING_LIMITS];
+};
+
 struct draft_gate {
         struct head head;
         struct mark mark;
@@ -227,7 +232,7 @@ struct blocks {
 struct draft {
         struct arena *arena;
         struct blocks network, server, class, pool, cgnat, feed, wave, exempt, never_cut, never_ban, tunnels, suspicion,
-            keep, quarantine, mail, gate, edge, legacy;
+            keep, quarantine, mail, sending, gate, edge, legacy;
         bool unknown_blocks; /* what seems missing may be misspelt */
 };
 

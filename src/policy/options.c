@@ -178,6 +178,31 @@ static const struct option mail_options[] = {
         LIMIT_ROWS(mail, "none", ""),
 };
 
+/* The second index as in enum quota_limit. */
+#define SENDING_ROW(word, whose, limit, fall, text)                                                                    \
+        {                                                                                                              \
+                word, OPTION_LIMIT, .high = LIMIT_COUNT_MOST, .fallback = fall, AT(sending, v[whose][limit]),          \
+                                    .help = text                                                                       \
+        }
+#define SENDING_ROWS(word, whose, of)                                                                                  \
+        SENDING_ROW(word "-messages-hour", whose, 0, "none", "Messages an hour of " of "."),                           \
+            SENDING_ROW(word "-messages-day", whose, 1, "none", "Messages a day of " of "."),                          \
+            SENDING_ROW(word "-recipients-hour", whose, 2, "none", "Recipients an hour of " of "."),                   \
+            SENDING_ROW(word "-recipients-day", whose, 3, "none", "Recipients a day of " of "."),                      \
+            SENDING_ROW(word "-distinct-hour", whose, 4, "none", "Different recipients an hour of " of "."),           \
+            SENDING_ROW(word "-distinct-day", whose, 5, "none", "Different recipients a day of " of ".")
+
+static const struct option sending_options[] = {
+        SENDING_ROW("mailbox-distinct-hour", SENDING_MAILBOX, 4, "none", "Different recipients an hour of a mailbox."),
+        SENDING_ROW("mailbox-distinct-day", SENDING_MAILBOX, 5, "none", "Different recipients a day of a mailbox."),
+        SENDING_ROW(
+            "mailbox-invalid-hour", SENDING_MAILBOX, 6, "60",
+            "Recipients an hour that the mail server refuses for good, of a mailbox: who guesses addresses, or has "
+            "lost his password to somebody who does, stops here."),
+        SENDING_ROWS("subscriber", SENDING_SUBSCRIBER, "all mailboxes of a subscriber"),
+        SENDING_ROWS("address", SENDING_ADDRESS, "one address (IPv6: one /64)"),
+};
+
 static const struct option gate_options[] = {
         { "mark", OPTION_MARK, .fallback = "0x2500/0xff00", AT(gate, mark),
           .help = "Packet mark of the gate and the bits it may use. The mark with the lowest of these bits toggled is "
@@ -299,6 +324,10 @@ static const struct block blocks[] = {
         BLOCK("quarantine", quarantine, NAMING_NONE, true, "When a rule quarantines. Without this block none does."),
         BLOCK("mail", mail, NAMING_NONE, true,
               "Rules of mailboxes, and their limits where neither mailbox, subscriber nor his class says otherwise."),
+        BLOCK("sending", sending, NAMING_NONE, true,
+              "How much may be sent through the edge, besides the limits of each mailbox. At a limit the sender is "
+              "told to come "
+              "again."),
         BLOCK("gate", gate, NAMING_NONE, true, "What the gate may use of the kernel."),
         BLOCK("edge", edge, NAMING_NONE, true,
               "Porteiro's own SMTP listeners: submission, and what the gate diverts or traps. Without this block there "

@@ -169,6 +169,14 @@ struct policy_mail {
         struct place limit_places[MAIL_LIMIT_COUNT];
 };
 
+/* How much may be sent besides the limits of mailboxes: of each mailbox, of all of a subscriber, from one address. The second index is that of
+ * enum quota_limit (guard/quota.h). */
+enum { SENDING_MAILBOX, SENDING_SUBSCRIBER, SENDING_ADDRESS, SENDING_WHOSE, SENDING_LIMITS = 7 };
+struct policy_sending {
+        struct place place;
+        int64_t v[SENDING_WHOSE][SENDING_LIMITS]; /* a number or LIMIT_NONE */
+};
+
 enum edge_where { EDGE_LOCAL, EDGE_ROUTE, EDGE_DNAT };
 
 struct policy_gate {
@@ -261,6 +269,7 @@ struct policy {
         struct policy_keep keep;
         struct policy_quarantine quarantine;
         struct policy_mail mail;
+        struct policy_sending sending;
         struct policy_gate gate;
         struct policy_edge edge;
         struct policy_legacy *legacies;
