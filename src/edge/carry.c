@@ -406,12 +406,13 @@ static void put_missing(struct session *s, struct buf *out)
 {
         const struct smtp_header *h = &s->letter->header;
         uint64_t chance;
-        if (getrandom(&chance, sizeof chance, 0) != (ssize_t)sizeof chance)
-                panic("no random numbers");
         if (!h->count[SMTP_FIELD_DATE])
                 smtp_put_date(out, worker_now(), s->worker->zone_minutes);
-        if (!h->count[SMTP_FIELD_MESSAGE_ID])
-                smtp_put_message_id(out, worker_now(), chance, s->smtp.rules->host);
+        if (h->count[SMTP_FIELD_MESSAGE_ID])
+                return;
+        if (getrandom(&chance, sizeof chance, 0) != (ssize_t)sizeof chance)
+                panic("no random numbers");
+        smtp_put_message_id(out, worker_now(), chance, s->smtp.rules->host);
 }
 
 /* The head is whole: it goes, or the message does not. */
@@ -459,6 +460,12 @@ void carry_bytes(struct session *s, struct slice bytes)
         }
         if (!l->refusal.code)
                 forward(s, bytes);
+}
+
+void carry_flush(struct session *s)
+{
+        if (s->letter && s->letter->streams && s->letter->relay)
+                relay_flush(s->letter->relay);
 }
 
 void carry_end(struct session *s, uint64_t size)

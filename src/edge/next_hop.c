@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <sys/un.h>
 
-enum { PATH_MOST = 1200, IDENTITY_MOST = 2400, ROOM_HIGH = 128 << 10, MTA_TEXT = 128 };
+enum { PATH_MOST = 1200, IDENTITY_MOST = 2400, ROOM_HIGH = 128 << 10, GATHER = 32 << 10, MTA_TEXT = 128 };
 
 #define DOWN_FIRST SECOND
 #define DOWN_MOST (60 * SECOND)
@@ -82,7 +82,8 @@ static char *copy_identity(const struct slice who[SMTP_XCLIENT_COUNT], struct sl
         buf_init(&b, IDENTITY_MOST);
         size_t start[SMTP_XCLIENT_COUNT];
         for (size_t i = 0; i < SMTP_XCLIENT_COUNT; i++) {
-                buf_addf(&b, "%zu=", i);
+                buf_addc(&b, (char)('0' + i));
+                buf_addc(&b, '=');
                 start[i] = b.n;
                 buf_add(&b, who[i]);
                 buf_addc(&b, '\n');
@@ -684,11 +685,22 @@ bool relay_bytes(struct relay *r, struct slice bytes)
         if (r->stage != RELAY_BYTES)
                 return true; /* its end is told, or on the way */
         bool good = smtp_client_bytes(&r->hop->smtp, time_monotonic(), bytes, &r->all->out);
-        flush_out(r->hop);
+        io_add(r->hop->io, buf_slice(&r->all->out));
+        buf_clear(&r->all->out);
+        if (io_backlog(r->hop->io) > GATHER)
+                io_flush(r->hop->io);
         if (!good)
                 panic("bytes that smtp/data let pass are held back by smtp/data");
         r->no_room = io_backlog(r->hop->io) > ROOM_HIGH;
         return !r->no_room;
+}
+
+void relay_flush(struct relay *r)
+{
+        if (r->stage == RELAY_BYTES) {
+                io_flush(r->hop->io);
+                flush_out(r->hop); /* for the deadline */
+        }
 }
 
 void relay_end(struct relay *r)

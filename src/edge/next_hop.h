@@ -73,6 +73,8 @@ void relay_rcpt(struct relay *r, const struct smtp_rcpt *rcpt);
 void relay_data(struct relay *r);
 /* False: enough for now, RELAY_ON_ROOM follows. */
 bool relay_bytes(struct relay *r, struct slice bytes);
+/* A few bytes wait for more, for relay_end(), or for this: it is called when no more are at hand. */
+void relay_flush(struct relay *r);
 void relay_end(struct relay *r);
 /* Its connection is kept where the transaction can be taken back, else dropped: an unfinished message is never ended. */
 void relay_free(struct relay *r);

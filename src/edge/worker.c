@@ -425,6 +425,7 @@ void worker_close(struct worker *w)
         asker_free(w->asker);
         facts_free(w->facts);
         loop_free(w->loop);
+        trap_done(w);
         map_done(&w->peers);
         tls_free(w->tls);
         policy_free(w->policy);
