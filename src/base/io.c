@@ -79,7 +79,10 @@ static void watch(struct io *io)
         if (io->running || io->state == ENDED)
                 return;
         bool r = wants_read(io), w = wants_write(io);
-        if (r == io->watching_read && w == io->watching_write && io->deadline == io->armed)
+        bool same = r == io->watching_read && w == io->watching_write && io->deadline == io->armed;
+        if (same && io->due)
+                event_active(&io->event, 0, 0);
+        if (same)
                 return;
         struct timeval left = { 0 }, *timeout = NULL;
         if (io->deadline) {
