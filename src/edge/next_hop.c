@@ -66,7 +66,7 @@ struct relay {
         char *identity;
         struct slice who[SMTP_XCLIENT_COUNT];
         enum relay_stage stage;
-        size_t failed; /* connections that came to nothing */
+        size_t failed;             /* connections that came to nothing */
         struct smtp_reply refusal; /* of MAIL: the answer to every recipient from then on; code 0: none */
         char *refusal_text;
         bool mail_sent, rcpt_sent, asked; /* asked: an answer to the recipient is due */
