@@ -123,7 +123,8 @@ static void push(struct conversation *c)
 {
         bool waited = c->asked < 0;
         while (c->n_out) {
-                ssize_t n = c->ssl ? SSL_write(c->ssl, c->out, (int)c->n_out) : send(c->fd, c->out, c->n_out, MSG_NOSIGNAL);
+                ssize_t n =
+                    c->ssl ? SSL_write(c->ssl, c->out, (int)c->n_out) : send(c->fd, c->out, c->n_out, MSG_NOSIGNAL);
                 if (n <= 0) {
                         watch(c, true); /* an error shows at the next read */
                         c->asked = -1;
@@ -251,9 +252,11 @@ static void on_input(struct conversation *c)
 {
         for (;;) {
                 size_t room = sizeof c->in - 1 - c->n_in;
-                ssize_t n = c->ssl ? SSL_read(c->ssl, c->in + c->n_in, (int)room) : recv(c->fd, c->in + c->n_in, room, 0);
+                ssize_t n =
+                    c->ssl ? SSL_read(c->ssl, c->in + c->n_in, (int)room) : recv(c->fd, c->in + c->n_in, room, 0);
                 if (n <= 0) {
-                        bool wait = c->ssl ? SSL_get_error(c->ssl, (int)n) == SSL_ERROR_WANT_READ : n == -1 && errno == EAGAIN;
+                        bool wait =
+                            c->ssl ? SSL_get_error(c->ssl, (int)n) == SSL_ERROR_WANT_READ : n == -1 && errno == EAGAIN;
                         if (!wait)
                                 over(c, "it closed the connection");
                         return;
@@ -296,8 +299,9 @@ static void turn(int wait)
 
 static void make_body(size_t size)
 {
-        static const char head[] = "From: <bench@example.net>\r\nTo: <someone@example.org>\r\nSubject: bench\r\n"
-                                   "Date: Tue, 24 Nov 2026 12:00:00 +0000\r\nMessage-ID: <1@client.example.net>\r\n\r\n";
+        static const char head[] =
+            "From: <bench@example.net>\r\nTo: <someone@example.org>\r\nSubject: bench\r\n"
+            "Date: Tue, 24 Nov 2026 12:00:00 +0000\r\nMessage-ID: <1@client.example.net>\r\n\r\n";
         body = malloc(size + 256);
         body_n = sizeof head - 1;
         memcpy(body, head, body_n);
@@ -359,7 +363,9 @@ static void noop(int count, double seconds)
 static int usage(void)
 {
         fputs("usage: submit mail ADDRESS PORT plain|tls|starttls AT_ONCE CONNECTIONS MESSAGES SIZE LOGIN PASSWORD |\n"
-              "       logins ADDRESS PORT HOW RATE SECONDS LOGIN PASSWORD | noop ADDRESS PORT HOW CONVERSATIONS SECONDS\n", stderr);
+              "       logins ADDRESS PORT HOW RATE SECONDS LOGIN PASSWORD | noop ADDRESS PORT HOW CONVERSATIONS "
+              "SECONDS\n",
+              stderr);
         return 2;
 }
 

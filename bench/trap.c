@@ -24,7 +24,8 @@ struct bot {
         bool greeted;
 };
 
-static const char *const words[] = { "EHLO bot.example\r\n", "MAIL FROM:<x@example.com>\r\n", "RCPT TO:<y@example.org>\r\n" };
+static const char *const words[] = { "EHLO bot.example\r\n", "MAIL FROM:<x@example.com>\r\n",
+                                     "RCPT TO:<y@example.org>\r\n" };
 static int epoll, greeted, waiting, left;
 static long bytes;
 

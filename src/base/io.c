@@ -24,7 +24,7 @@ struct io {
         void *arg;
         SSL *ssl;
         int64_t deadline, linger;
-        int64_t armed; /* the deadline that the event has; ANEW: it must be told again */
+        int64_t armed;    /* the deadline that the event has; ANEW: it must be told again */
         char *kept, *out; /* NULL while empty */
         uint32_t n_kept, n_out, cap_out;
         uint32_t n_clear; /* of the output, written before TLS was begun */

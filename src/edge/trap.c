@@ -42,8 +42,8 @@ static void drip_drop(struct drip *d)
 static bool same(const struct drip *d, struct slice text, uint32_t ref_at, uint32_t ref_n)
 {
         size_t rest = ref_at + ref_n;
-        return d && d->n == text.n && d->ref_at == ref_at && d->ref_n == ref_n && memcmp(d->text, text.p, ref_at) == 0 &&
-               memcmp(d->text + rest, text.p + rest, text.n - rest) == 0;
+        return d && d->n == text.n && d->ref_at == ref_at && d->ref_n == ref_n &&
+               memcmp(d->text, text.p, ref_at) == 0 && memcmp(d->text + rest, text.p + rest, text.n - rest) == 0;
 }
 
 /* The one that was made last, if it fits: they come in crowds. */
