@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "maillog/scan.h"
+
+#include "maillog/postfix.h"
+
+bool scan_until(struct slice *s, struct slice literal, struct slice *ret)
+{
+        const char *at = s->n ? memmem(s->p, s->n, literal.p, literal.n) : NULL;
+        if (!at)
+                return false;
+        *ret = (struct slice){ s->p, (size_t)(at - s->p) };
+        *s = slice_from(*s, ret->n + literal.n);
+        return true;
+}
+
+bool scan_number(struct slice *s, uint64_t *ret)
+{
+        uint64_t value = 0;
+        size_t i = 0;
+        for (; i < s->n && i < 19 && (unsigned)(s->p[i] - '0') < 10; i++)
+                value = value * 10 + (unsigned)(s->p[i] - '0');
+        if (i == 0 || i == 19)
+                return false;
+        *ret = value;
+        *s = slice_from(*s, i);
+        return true;
+}
+
+/* The length of a quoted string with its quotes; 0 where it is never closed. */
+static size_t quoted(struct slice s)
+{
+        for (size_t i = 1; i < s.n; i++) {
+                if (s.p[i] == '\\')
+                        i++;
+                else if (s.p[i] == '"')
+                        return i + 1;
+        }
+        return 0;
+}
+
+bool scan_angle(struct slice *s, struct slice *ret)
+{
+        if (s->n < 2 || *s->p != '<')
+                return false;
+        struct slice in = { s->p + 1, s->n - 1 };
+        size_t skip = *in.p == '"' ? quoted(in) : 0;
+        const char *end = memchr(in.p + skip, '>', in.n - skip);
+        if (!end)
+                return false;
+        *ret = (struct slice){ in.p, (size_t)(end - in.p) };
+        *s = slice_from(in, ret->n + 1);
+        return true;
+}
+
+bool scan_peer(struct slice *s, struct postfix_peer *ret)
+{
+        size_t name = 0, end;
+        while (name < s->n && s->p[name] != '[' && s->p[name] != ' ')
+                name++;
+        if (name == s->n || s->p[name] != '[')
+                return false;
+        for (end = name + 1; end < s->n && s->p[end] != ']' && s->p[end] != ' ';)
+                end++;
+        if (end == s->n || s->p[end] != ']')
+                return false;
+        ret->name = (struct slice){ s->p, name };
+        ret->address = (struct slice){ s->p + name + 1, end - name - 1 };
+        ret->port = (struct slice){ s->p + end, 0 };
+        size_t port = end + 1;
+        if (port < s->n && s->p[port] == ':')
+                for (port++; port < s->n && (unsigned)(s->p[port] - '0') < 10;)
+                        port++;
+        if (port > end + 2)
+                ret->port = (struct slice){ s->p + end + 2, port - end - 2 };
+        *s = slice_from(*s, port > end + 2 ? port : end + 1);
+        return true;
+}

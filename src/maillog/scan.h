@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* maillog/scan.h - reading a line from left to right, piece by piece.
+ *
+ * Each step takes what it names from the front, or takes nothing and says so.
+ * Owns:    nothing; slices point into the line.
+ * Threads: pure functions.
+ * Limits:  none. */
+#pragma once
+
+#include "base/slice.h"
+
+/* The literal in front. */
+static inline bool scan_take(struct slice *s, struct slice literal)
+{
+        bool there = s->n >= literal.n && memcmp(s->p, literal.p, literal.n) == 0;
+        s->p += there ? literal.n : 0;
+        s->n -= there ? literal.n : 0;
+        return there;
+}
+
+/* What stands before the literal; both are taken. */
+bool scan_until(struct slice *s, struct slice literal, struct slice *ret);
+/* A decimal number; false where there is none or it is too large. */
+bool scan_number(struct slice *s, uint64_t *ret);
+/* "<…>": a quoted local part may hold '>' and blanks (RFC 5321 4.1.2). */
+bool scan_angle(struct slice *s, struct slice *ret);
+/* "name[address]", "[address]", with ":port" or without. The name has no blanks. */
+struct postfix_peer;
+bool scan_peer(struct slice *s, struct postfix_peer *ret);
