@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* Events of messages in any order: every record is told once, there are never more than the ceiling, and what came again is not handed on. */
+#include "maillog/join.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
+
+static void count(void *arg, const struct message *m)
+{
+        ++*(size_t *)arg;
+        if (m->id_n < 5 || m->first > m->last || (m->again && m->message_id))
+                panic("a message that is none");
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+        static const enum postfix_kind kinds[] = { POSTFIX_CLIENT, POSTFIX_PICKUP,   POSTFIX_MESSAGE_ID,
+                                                   POSTFIX_QUEUED, POSTFIX_DELIVERY, POSTFIX_REMOVED,
+                                                   POSTFIX_REJECT, POSTFIX_CHECK };
+        static const char ids[] = "AAAAABBBBBCCCCCDDDDDEEEEE", *const clients[] = { "192.0.2.1", "127.0.0.1", "" };
+        struct join_names names = { names_new(8), names_new(8), names_new(8) };
+        size_t told = 0, begun = 0;
+        struct join *j = join_new(3, names, count, &told);
+        int64_t at = 0;
+        for (; n >= 4; data += 4, n -= 4) {
+                struct postfix_event e = { .kind = kinds[data[0] % COUNT_OF(kinds)], .daemon = POSTFIX_BY_CLEANUP };
+                e.queue_id = (struct slice){ ids + data[1] % 21, 5 };
+                e.client.address = slice_of(clients[data[2] % 3]);
+                e.message_id = (struct slice){ ids + data[2] % 8, 4 };
+                e.from = (struct slice){ ids + data[3] % 4, 3 };
+                e.status = (enum postfix_status)(data[3] % 5);
+                begun += e.kind != POSTFIX_REMOVED;
+                join_event(j, S("host"), S("postfix"), &e, data[3] & 1 ? CATEGORY_SPAM : CATEGORY_NONE,
+                           at += data[3] * 1000000);
+        }
+        join_end(j);
+        join_free(j);
+        if (told > begun)
+                panic("told twice");
+        names_free(names.clients), names_free(names.logins), names_free(names.senders);
+        return 0;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* maillog/join.h - one record for each message, from all its lines.
+ *
+ * A message is known by host, instance and queue id. `removed` ends it; a little later, or when its id is used again, it is told, once.
+ * It waits that little because a content filter gives a message back under a new id, often after the old one is gone:
+ *
+ *     46E0BAB8E5: client=stranger …  message-id=<m>  from=<s>  to=<r> relay=clamav status=sent (dummy)  removed
+ *     8BFA4ABD14: uid=501 from=<s>   message-id=<m>  from=<s>  to=<r> relay=mx.example status=sent (250 Ok)  removed
+ *
+ * What comes from this host itself, with message-id and sender of one that is here, is the same message: it takes over that one's
+ * client and login (`again`), and what the first called sent was only handed to the filter (`handed`).
+ * Owns:    its records. What `tell` is given lives until it returns.
+ * Threads: one at a time.
+ * Limits:  `most` records at once; then the oldest is told early (join_early() counts them). Who sends with a message-id and a sender that
+ *          another message of the same minute has can be taken for its copy only if he sends from
+ *          this host. Of two filters in a row, the second counts as a delivery. */
+#pragma once
+
+#include "maillog/category.h"
+#include "maillog/names.h"
+
+enum { JOIN_ID_MOST = 20, JOIN_MOST = 1 << 19 };
+
+struct message {
+        char id[JOIN_ID_MOST];
+        uint8_t id_n;
+        uint8_t remote, refused; /* enum category */
+        bool arrived : 1;        /* its beginning was seen: from a client, or by pickup */
+        bool made : 1;           /* begun by Postfix itself: a bounce, a forward */
+        bool local : 1;          /* from this host */
+        bool queued : 1, closed : 1;
+        bool again : 1;  /* given back by a filter, or forwarded: counted once already */
+        bool handed : 1; /* its `sent` are for a filter */
+        bool spam : 1, virus : 1, expired : 1;
+        uint32_t client, login, sender; /* names */
+        uint32_t place;                 /* host and instance: a name */
+        uint32_t recipients, sent, bounced, deferred, forwarded;
+        uint64_t size, message_id; /* a hash, 0: none */
+        int64_t first, last;
+        uint32_t tag, older, newer; /* the rest is join's own */
+};
+
+struct join_names {
+        struct names *clients, *logins, *senders;
+};
+
+struct join;
+struct join *join_new(uint32_t most, struct join_names names, void (*tell)(void *arg, const struct message *m),
+                      void *arg);
+void join_free(struct join *j); /* NULL is fine; tells nothing */
+/* One event of a message; those of no message are passed over. `seen` is what category_of() says of it. */
+void join_event(struct join *j, struct slice host, struct slice instance, const struct postfix_event *e,
+                enum category seen, int64_t at);
+/* The end of all files: what is still here is told. Returns how many of them are still on their way. */
+uint64_t join_end(struct join *j);
+uint64_t join_early(const struct join *j);

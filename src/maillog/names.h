@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* maillog/names.h - a number for each different text: clients, logins, senders.
+ *
+ * Records and counters keep four bytes instead of the text, and index arrays with it.
+ * Owns:    a copy of each text, until names_free().
+ * Threads: one at a time.
+ * Limits:  `most` texts; one that comes later is NAMES_OTHERS, and names_lost() counts how often. Keyed hash: strangers cannot choose
+ *          where their names go. */
+#pragma once
+
+#include "base/slice.h"
+
+enum { NAMES_NONE = 0, NAMES_OTHERS = 1, NAMES_FIRST = 2 }; /* the empty text; those past the ceiling */
+
+struct names;
+struct names *names_new(uint32_t most);
+void names_free(struct names *n); /* NULL is fine */
+uint32_t names_id(struct names *n, struct slice text);
+struct slice names_text(const struct names *n, uint32_t id); /* "" and "(others)" for the first two */
+uint32_t names_end(const struct names *n);                   /* one past the highest number given */
+uint64_t names_lost(const struct names *n);
