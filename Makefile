@@ -12,10 +12,10 @@ CLANG   ?= clang
 PYTHON  ?= /usr/bin/python3
 FUZZ_SECONDS ?= 30
 
-LIBRARIES := libevent_core libmnl sqlite3 jansson libseccomp libcap-ng libmd libcrypt pwquality libssl libcrypto
+LIBRARIES := libevent_core libmnl sqlite3 jansson libseccomp libcap-ng libmd libcrypt pwquality libssl libcrypto zlib liblzma libzstd
 EDGE_LIBRARIES := libevent_core libssl libcrypto
 PACKAGES  := gcc make pkg-config libevent-dev libmnl-dev libsqlite3-dev libjansson-dev \
-             libseccomp-dev libcap-ng-dev libmd-dev libcrypt-dev libpwquality-dev libssl-dev libcmocka-dev freeradius-utils nftables \
+             libseccomp-dev libcap-ng-dev libmd-dev libcrypt-dev libpwquality-dev libssl-dev zlib1g-dev liblzma-dev libzstd-dev libcmocka-dev freeradius-utils nftables \
              iptables iproute2 util-linux tzdata python3 \
              python3-pytest python3-scapy postfix postfix-sqlite dovecot-imapd dovecot-sqlite mandoc systemd diffutils \
              openssl swaks libnet-ssleay-perl libio-socket-inet6-perl msmtp s-nail curl

@@ -6,8 +6,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static void count(void *arg, const struct message *m)
 {
-        ++*(size_t *)arg;
-        if (m->id_n < 5 || m->first > m->last || (m->again && m->message_id))
+        if (!++*(size_t *)arg || m->id_n < 5 || m->first > m->last || (m->again && m->message_id))
                 panic("a message that is none");
 }
 

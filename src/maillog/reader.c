@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "maillog/reader.h"
+
+#include "base/time.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <lzma.h>
+#include <sys/stat.h>
+#include <zlib.h>
+#include <zstd.h>
+
+enum { PACKED = 256 << 10, PIECE = 512 << 10, BUFFER = MAILLOG_LINE_MOST + PIECE, XZ_MEMORY = 256 << 20 };
+
+enum packing { PLAIN, GZIP, XZ, ZSTD };
+
+struct maillog_reader {
+        int fd;
+        enum packing packing;
+        uint64_t size, done, too_long;
+        int64_t written;
+        uint8_t *packed; /* what was read and not unpacked yet */
+        size_t packed_at, packed_n;
+        bool packed_end, member_open, ended, skipping;
+        const char *trouble;
+        z_stream gzip;
+        lzma_stream xz;
+        ZSTD_DStream *zstd;
+        char *buffer;
+        size_t kept; /* half a line, at the start of the buffer */
+        size_t given;
+};
+
+/* --- bytes --- */
+
+static ssize_t read_some(struct maillog_reader *r, void *out, size_t n)
+{
+        ssize_t got;
+        do
+                got = read(r->fd, out, n);
+        while (got == -1 && errno == EINTR);
+        if (got == -1)
+                return -errno;
+        r->done += (uint64_t)got;
+        return got;
+}
+
+static ssize_t fill_packed(struct maillog_reader *r)
+{
+        if (r->packed_at < r->packed_n || r->packed_end)
+                return 0;
+        ssize_t got = read_some(r, r->packed, PACKED);
+        r->packed_at = 0;
+        r->packed_n = got > 0 ? (size_t)got : 0;
+        r->packed_end = got == 0;
+        return got < 0 ? got : 0;
+}
+
+/* Each of the three takes from `packed`, puts at most n bytes there and returns how many, or -1 with `trouble` set. */
+
+static ssize_t unpack_gzip(struct maillog_reader *r, char *out, size_t n)
+{
+        z_stream *z = &r->gzip;
+        z->next_in = r->packed + r->packed_at;
+        z->avail_in = (uInt)(r->packed_n - r->packed_at);
+        z->next_out = (Bytef *)out;
+        z->avail_out = (uInt)n;
+        if (!r->member_open && z->avail_in)
+                inflateReset(z);
+        r->member_open = r->member_open || z->avail_in;
+        int status = inflate(z, Z_NO_FLUSH);
+        r->packed_at = r->packed_n - z->avail_in;
+        if (status == Z_STREAM_END)
+                r->member_open = false;
+        else if (status != Z_OK && status != Z_BUF_ERROR)
+                r->trouble = "its gzip data is damaged";
+        return (ssize_t)(n - z->avail_out);
+}
+
+static ssize_t unpack_xz(struct maillog_reader *r, char *out, size_t n)
+{
+        lzma_stream *x = &r->xz;
+        x->next_in = r->packed + r->packed_at;
+        x->avail_in = r->packed_n - r->packed_at;
+        x->next_out = (uint8_t *)out;
+        x->avail_out = n;
+        lzma_ret status = lzma_code(x, r->packed_end ? LZMA_FINISH : LZMA_RUN);
+        r->packed_at = r->packed_n - x->avail_in;
+        r->member_open = status != LZMA_STREAM_END;
+        if (status == LZMA_MEMLIMIT_ERROR)
+                r->trouble = "its xz data wants more than 256 MB of memory";
+        else if (status != LZMA_OK && status != LZMA_STREAM_END && status != LZMA_BUF_ERROR)
+                r->trouble = "its xz data is damaged";
+        return (ssize_t)(n - x->avail_out);
+}
+
+static ssize_t unpack_zstd(struct maillog_reader *r, char *out, size_t n)
+{
+        ZSTD_inBuffer in = { r->packed, r->packed_n, r->packed_at };
+        ZSTD_outBuffer to = { out, n, 0 };
+        size_t status = ZSTD_decompressStream(r->zstd, &to, &in);
+        bool moved = in.pos > r->packed_at || to.pos;
+        r->packed_at = in.pos;
+        if (ZSTD_isError(status))
+                r->trouble = "its zstd data is damaged";
+        else if (moved)
+                r->member_open = status != 0;
+        return (ssize_t)to.pos;
+}
+
+/* As many bytes as there are, up to n; 0 at the end. */
+static ssize_t unpack(struct maillog_reader *r, char *out, size_t n)
+{
+        while (!r->trouble) {
+                ssize_t failed = fill_packed(r);
+                if (failed < 0)
+                        return failed;
+                ssize_t got = r->packing == GZIP ? unpack_gzip(r, out, n)
+                              : r->packing == XZ ? unpack_xz(r, out, n)
+                                                 : unpack_zstd(r, out, n);
+                if (got > 0)
+                        return got;
+                if (r->packed_at == r->packed_n && r->packed_end) {
+                        if (r->member_open && !r->trouble)
+                                r->trouble = "it ends in the middle of its packed data";
+                        return 0;
+                }
+        }
+        return 0;
+}
+
+static ssize_t next_bytes(struct maillog_reader *r, char *out, size_t n)
+{
+        if (r->packing != PLAIN)
+                return unpack(r, out, n);
+        if (r->packed_at < r->packed_n) { /* what was read to see how it begins */
+                size_t head = r->packed_n - r->packed_at < n ? r->packed_n - r->packed_at : n;
+                memcpy(out, r->packed + r->packed_at, head);
+                r->packed_at += head;
+                return (ssize_t)head;
+        }
+        return read_some(r, out, n);
+}
+
+/* --- lines --- */
+
+/* What is left of a line that was too long to keep goes, up to its end. */
+static size_t skip_rest(struct maillog_reader *r, size_t n)
+{
+        const char *end = memchr(r->buffer, '\n', n);
+        size_t gone = end ? (size_t)(end - r->buffer) + 1 : n;
+        r->skipping = !end;
+        memmove(r->buffer, r->buffer + gone, n - gone);
+        return n - gone;
+}
+
+int maillog_reader_next(struct maillog_reader *r, struct slice *piece)
+{
+        size_t n = r->kept;
+        memmove(r->buffer, r->buffer + r->given, n);
+        r->given = r->kept = 0;
+        while (!r->ended) {
+                ssize_t got = next_bytes(r, r->buffer + n, n + PIECE <= BUFFER ? PIECE : BUFFER - n);
+                if (got < 0)
+                        return (int)got;
+                r->ended = got == 0;
+                size_t before = n;
+                n += (size_t)got;
+                if (r->skipping)
+                        n = skip_rest(r, n);
+                const char *end = n > before ? memrchr(r->buffer + before, '\n', n - before)
+                                  : n        ? memrchr(r->buffer, '\n', n)
+                                             : NULL;
+                if (end) {
+                        r->given = (size_t)(end - r->buffer) + 1;
+                        r->kept = n - r->given;
+                        *piece = (struct slice){ r->buffer, r->given };
+                        return 1;
+                }
+                if (n > MAILLOG_LINE_MOST) {
+                        r->too_long++;
+                        r->skipping = true;
+                        n = 0;
+                }
+        }
+        *piece = (struct slice){ r->buffer, n };
+        return n > 0;
+}
+
+/* --- opening --- */
+
+static int begin_packing(struct maillog_reader *r)
+{
+        struct slice head = { (const char *)r->packed, r->packed_n };
+        if (slice_starts(head, S("\x1f\x8b"))) {
+                r->packing = GZIP;
+                return inflateInit2(&r->gzip, 15 + 16) == Z_OK ? 0 : -ENOMEM;
+        }
+        if (slice_starts(head, S("\xfd"
+                                 "7zXZ"))) {
+                r->packing = XZ;
+                return lzma_stream_decoder(&r->xz, XZ_MEMORY, LZMA_CONCATENATED) == LZMA_OK ? 0 : -ENOMEM;
+        }
+        if (slice_starts(head, S("\x28\xb5\x2f\xfd"))) {
+                r->packing = ZSTD;
+                r->zstd = ZSTD_createDStream();
+                return r->zstd ? 0 : -ENOMEM;
+        }
+        return 0;
+}
+
+int maillog_reader_open(const char *path, struct maillog_reader **ret)
+{
+        automaillogreader *r = xcalloc(1, sizeof *r);
+        struct stat st;
+        r->fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        if (r->fd == -1 || fstat(r->fd, &st) == -1)
+                return -errno;
+        if (S_ISDIR(st.st_mode))
+                return -EISDIR;
+        if (S_ISREG(st.st_mode)) {
+                r->size = (uint64_t)st.st_size;
+                r->written = st.st_mtim.tv_sec * SECOND + st.st_mtim.tv_nsec / 1000;
+        }
+        r->packed = xmalloc(PACKED);
+        r->buffer = xmalloc(BUFFER);
+        while (r->packed_n < 8) { /* a pipe may give single bytes */
+                ssize_t got = read_some(r, r->packed + r->packed_n, PACKED - r->packed_n);
+                if (got < 0)
+                        return (int)got;
+                if (got == 0)
+                        break;
+                r->packed_n += (size_t)got;
+        }
+        int failed = begin_packing(r);
+        if (failed == 0)
+                *ret = take(r);
+        return failed;
+}
+
+void maillog_reader_free_(struct maillog_reader **r)
+{
+        struct maillog_reader *gone = *r;
+        if (!gone)
+                return;
+        if (gone->fd != -1)
+                close(gone->fd);
+        inflateEnd(&gone->gzip);
+        lzma_end(&gone->xz);
+        ZSTD_freeDStream(gone->zstd);
+        free(gone->packed);
+        free(gone->buffer);
+        free(gone);
+}
+
+int64_t maillog_reader_written(const struct maillog_reader *r)
+{
+        return r->written;
+}
+
+uint64_t maillog_reader_size(const struct maillog_reader *r)
+{
+        return r->size;
+}
+
+uint64_t maillog_reader_done(const struct maillog_reader *r)
+{
+        return r->done;
+}
+
+uint64_t maillog_reader_too_long(const struct maillog_reader *r)
+{
+        return r->too_long;
+}
+
+const char *maillog_reader_trouble(const struct maillog_reader *r)
+{
+        return r->trouble;
+}
