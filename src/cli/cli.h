@@ -44,6 +44,7 @@ int cmd_impact(int argc, char **argv);
 int cmd_forget(int argc, char **argv);
 int cmd_counters(int argc, char **argv);
 int cmd_audit(int argc, char **argv);
+int cmd_maillog(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
 int cmd_help(int argc, char **argv);
 
