@@ -107,7 +107,7 @@ static void retire(struct join *j, uint32_t at)
         j->free = at;
 }
 
-static uint32_t add(struct join *j, uint32_t tag, struct slice id, int64_t at)
+static uint32_t add(struct join *j, const struct join_key *key, struct slice id, int64_t at)
 {
         if (!j->free && j->used == j->most) {
                 j->early += !j->gone.oldest;
@@ -117,21 +117,21 @@ static uint32_t add(struct join *j, uint32_t tag, struct slice id, int64_t at)
         if (n == j->free)
                 j->free = j->all[n].newer;
         struct message *m = &j->all[n];
-        *m = (struct message){ .id_n = (uint8_t)id.n, .tag = tag, .place = j->place, .first = at, .last = at };
+        *m = (struct message){ .id_n = (uint8_t)id.n, .tag = key->tag, .place = key->place, .first = at, .last = at };
         memcpy(m->id, id.p, id.n);
         list_add(j, &j->open, n);
-        table_put(&j->by_id, (struct slot){ tag, n });
+        table_put(&j->by_id, (struct slot){ key->tag, n });
         return n;
 }
 
-static uint32_t find(const struct join *j, uint32_t tag, struct slice id)
+static uint32_t find(const struct join *j, const struct join_key *key, struct slice id)
 {
         if (!j->by_id.slots)
                 return NONE;
-        for (uint32_t i = tag & j->by_id.mask; j->by_id.slots[i].at; i = (i + 1) & j->by_id.mask) {
+        for (uint32_t i = key->tag & j->by_id.mask; j->by_id.slots[i].at; i = (i + 1) & j->by_id.mask) {
                 const struct slot *s = &j->by_id.slots[i];
                 const struct message *m = &j->all[s->at];
-                if (s->tag == tag && m->place == j->place && m->id_n == id.n && memcmp(m->id, id.p, id.n) == 0)
+                if (s->tag == key->tag && m->place == key->place && m->id_n == id.n && memcmp(m->id, id.p, id.n) == 0)
                         return s->at;
         }
         return NONE;
@@ -323,21 +323,43 @@ static void apply(struct join *j, uint32_t n, const struct postfix_event *e, enu
                 close_message(j, n);
 }
 
-void join_event(struct join *j, struct slice host, struct slice instance, const struct postfix_event *e,
-                enum category seen, int64_t at)
+bool join_prepare(struct join *j, struct slice host, struct slice instance, const struct postfix_event *e,
+                  struct join_key *ret)
 {
         if (!is_of_message(e))
-                return;
+                return false;
         set_place(j, host, instance);
-        uint32_t tag = tag_of(j, e->queue_id), n = find(j, tag, e->queue_id);
+        *ret = (struct join_key){ j->place, tag_of(j, e->queue_id) };
+        if (j->by_id.slots)
+                __builtin_prefetch(&j->by_id.slots[ret->tag & j->by_id.mask]);
+        if (e->kind == POSTFIX_QUEUED)
+                names_expect(j->names.senders, e->from);
+        else if (e->kind == POSTFIX_CLIENT)
+                names_expect(j->names.clients, e->client.address);
+        return true;
+}
+
+void join_fetch(const struct join *j, const struct join_key *key)
+{
+        uint32_t at = j->by_id.slots ? j->by_id.slots[key->tag & j->by_id.mask].at : NONE;
+        if (at) {
+                __builtin_prefetch(&j->all[at]);
+                __builtin_prefetch((const char *)&j->all[at] + 64);
+        }
+}
+
+void join_event(struct join *j, const struct join_key *key, const struct postfix_event *e, enum category seen,
+                int64_t at)
+{
+        uint32_t n = find(j, key, e->queue_id);
         if (n && begins_anew(&j->all[n], e->kind)) {
                 retire(j, n);
                 n = NONE;
         }
         if (!n && !begins(e->kind))
-                return; /* the end of what was never seen */
+                return;
         if (!n)
-                n = add(j, tag, e->queue_id, at);
+                n = add(j, key, e->queue_id, at);
         j->all[n].last = at;
         apply(j, n, e, seen);
         while (j->gone.oldest && j->all[j->gone.oldest].last + LINGER < at)

@@ -16,13 +16,33 @@ struct names {
         struct slice *texts;
         size_t cap;
         struct arena *arena;
-        uint64_t lost;
+        uint64_t lost, secret;
 };
+
+static uint64_t mix(uint64_t a, uint64_t b)
+{
+        __uint128_t product = (__uint128_t)a * b;
+        return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
+/* Eight bytes a step, under a secret of this process: a third of what SipHash costs, and nobody sees a result of it. */
+static uint32_t tag_of(const struct names *n, struct slice s)
+{
+        uint64_t h = n->secret ^ s.n, w = 0;
+        for (; s.n > 8; s.p += 8, s.n -= 8) {
+                memcpy(&w, s.p, 8);
+                h = mix(h ^ w, n->secret);
+        }
+        w = 0;
+        memcpy(&w, s.p, s.n);
+        return (uint32_t)mix(h ^ w, n->secret);
+}
 
 struct names *names_new(uint32_t most)
 {
         struct names *n = xcalloc(1, sizeof *n);
         n->most = most;
+        n->secret = hash_bytes(S("names")) | 1;
         n->n = NAMES_FIRST;
         n->mask = SLOTS_FIRST - 1;
         n->slots = xcalloc(SLOTS_FIRST, sizeof *n->slots);
@@ -63,11 +83,17 @@ static void grow(struct names *n)
         n->mask = mask;
 }
 
+void names_expect(const struct names *n, struct slice text)
+{
+        if (text.n)
+                __builtin_prefetch(&n->slots[tag_of(n, text) & n->mask]);
+}
+
 uint32_t names_id(struct names *n, struct slice text)
 {
         if (!text.n)
                 return NAMES_NONE;
-        uint32_t tag = (uint32_t)hash_bytes(text), i = tag & n->mask;
+        uint32_t tag = tag_of(n, text), i = tag & n->mask;
         for (; n->slots[i].id; i = (i + 1) & n->mask)
                 if (n->slots[i].tag == tag && slice_eq(n->texts[n->slots[i].id], text))
                         return n->slots[i].id;

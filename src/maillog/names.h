@@ -16,6 +16,8 @@ struct names;
 struct names *names_new(uint32_t most);
 void names_free(struct names *n); /* NULL is fine */
 uint32_t names_id(struct names *n, struct slice text);
+/* names_id() of this will come soon: memory is asked for. */
+void names_expect(const struct names *n, struct slice text);
 struct slice names_text(const struct names *n, uint32_t id); /* "" and "(others)" for the first two */
 uint32_t names_end(const struct names *n);                   /* one past the highest number given */
 uint64_t names_lost(const struct names *n);

@@ -3,7 +3,7 @@
 
 #include "base/time.h"
 
-enum { PROGRAMS = 64, PROGRAM_MOST = 46 };
+enum { PROGRAMS = 64, PROGRAM_MOST = 46, BATCH = 16 };
 
 /* What a program's name comes to: some 30 of them stand in all lines. */
 struct program {
@@ -18,6 +18,15 @@ struct counts_of {
         size_t cap;
 };
 
+/* A line of Postfix on its way to the counters. */
+struct pending {
+        int64_t at;
+        struct postfix_event event;
+        enum category seen;
+        bool joins;
+        struct join_key key;
+};
+
 struct maillog_tally {
         struct maillog_totals totals;
         struct syslog_zone zone;
@@ -28,6 +37,8 @@ struct maillog_tally {
         struct maillog_counts *hours;
         int64_t first_hour; /* of hours[0] */
         struct program programs[PROGRAMS];
+        struct pending batch[BATCH];
+        size_t n_batch;
         void (*unparsed)(void *arg, struct slice line);
         void *arg;
 };
@@ -124,46 +135,60 @@ static void count_refusal(struct maillog_tally *t, const struct postfix_event *e
                 counts(&t->who[MAILLOG_CLIENTS], names_id(t->who[MAILLOG_CLIENTS].names, e->client.address))->refused++;
 }
 
-static void count_event(struct maillog_tally *t, const struct syslog_line *l, const struct program *p,
-                        const struct postfix_event *e)
+static void count_event(struct maillog_tally *t, const struct pending *p)
 {
-        enum category seen = category_of(e);
-        t->totals.kinds[e->kind]++;
-        if (seen && (e->kind == POSTFIX_REJECT || e->kind == POSTFIX_CHECK)) {
-                count_refusal(t, e, seen, l->at);
+        const struct postfix_event *e = &p->event;
+        if (p->seen && (e->kind == POSTFIX_REJECT || e->kind == POSTFIX_CHECK)) {
+                count_refusal(t, e, p->seen, p->at);
         } else if (e->kind == POSTFIX_AUTH_FAILED) {
-                hour(t, l->at)->auth_failed++;
+                hour(t, p->at)->auth_failed++;
                 counts(&t->who[MAILLOG_CLIENTS], names_id(t->who[MAILLOG_CLIENTS].names, e->client.address))
                     ->auth_failed++;
                 if (e->login.n)
                         counts(&t->who[MAILLOG_LOGINS], names_id(t->who[MAILLOG_LOGINS].names, e->login))
                             ->auth_failed++;
         }
-        if (e->queue_id.n)
-                join_event(t->join, l->host, (struct slice){ l->program.p, p->instance }, e, seen, l->at);
+        if (p->joins)
+                join_event(t->join, &p->key, e, p->seen, p->at);
+}
+
+static void count_batch(struct maillog_tally *t)
+{
+        for (size_t i = 0; i < t->n_batch; i++)
+                if (t->batch[i].joins)
+                        join_fetch(t->join, &t->batch[i].key);
+        for (size_t i = 0; i < t->n_batch; i++)
+                count_event(t, &t->batch[i]);
+        t->n_batch = 0;
 }
 
 static void on_line(struct maillog_tally *t, struct slice line, const struct syslog_line *l)
 {
-        struct postfix_event e;
-        const struct program *p = program_of(t, l->program);
+        const struct program *program = program_of(t, l->program);
         if (!t->totals.first || l->at < t->totals.first)
                 t->totals.first = l->at;
         if (l->at > t->totals.last)
                 t->totals.last = l->at;
-        if (p->daemon == POSTFIX_BY_NONE) {
+        if (program->daemon == POSTFIX_BY_NONE) {
                 t->totals.foreign++;
                 return;
         }
-        postfix_parse(p->daemon, l->text, &e);
-        if (e.kind == POSTFIX_UNKNOWN) {
+        struct pending *p = &t->batch[t->n_batch];
+        postfix_parse(program->daemon, l->text, &p->event);
+        t->totals.kinds[p->event.kind]++;
+        if (p->event.kind == POSTFIX_UNKNOWN) {
                 t->totals.unknown++;
                 if (t->unparsed)
                         t->unparsed(t->arg, line);
-        } else {
-                t->totals.understood++;
+                return;
         }
-        count_event(t, l, p, &e);
+        t->totals.understood++;
+        p->at = l->at;
+        p->seen = category_of(&p->event);
+        p->joins =
+            join_prepare(t->join, l->host, (struct slice){ l->program.p, program->instance }, &p->event, &p->key);
+        if ((p->joins || p->seen || p->event.kind == POSTFIX_AUTH_FAILED) && ++t->n_batch == BATCH)
+                count_batch(t);
 }
 
 void maillog_tally_add(struct maillog_tally *t, struct slice piece)
@@ -183,6 +208,7 @@ void maillog_tally_add(struct maillog_tally *t, struct slice piece)
                                 t->unparsed(t->arg, line);
                 }
         }
+        count_batch(t); /* its slices live as long as the piece */
 }
 
 void maillog_tally_file(struct maillog_tally *t, int64_t written)
