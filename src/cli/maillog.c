@@ -5,10 +5,11 @@
 #include "maillog/tally.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <time.h>
 
-enum { OUT = 64 << 20, TOP_MOST = 1000, TOP_DEFAULT = 10 };
+enum { OUT = 64 << 20, TOP_MOST = 1000, TOP_DEFAULT = 10, BATCHES = 16 };
 
 static const char *zone, *top, *unparsed;
 static const struct cli_option report_options[] = {
@@ -22,8 +23,19 @@ static const struct cli_option report_options[] = {
 static const struct cli_shape report_shape = { "maillog report FILE... [--zone NAME] [--top N] [--unparsed]",
                                                report_options, COUNT_OF(report_options), 1, 16 };
 
+/* One thread reads, the other counts: what is between them. Whoever waits is woken when the queue is half full: woken at each batch, both
+ * would run by turns on one processor. */
+struct queue {
+        pthread_mutex_t lock;
+        pthread_cond_t moved;
+        struct maillog_batch *batches[BATCHES];
+        size_t put, got;
+        bool ended;
+};
+
 struct report {
         struct cli cli;
+        struct queue queue;
         struct maillog_tally *tally;
         size_t top;
         uint64_t too_long;
@@ -50,6 +62,55 @@ static int64_t instant(void *arg, int64_t local, bool later)
         return mktime(&tm) * SECOND;
 }
 
+/* --- the two threads --- */
+
+static struct maillog_batch *free_batch(struct queue *q)
+{
+        pthread_mutex_lock(&q->lock);
+        while (q->put - q->got == BATCHES)
+                pthread_cond_wait(&q->moved, &q->lock);
+        struct maillog_batch *b = q->batches[q->put % BATCHES];
+        pthread_mutex_unlock(&q->lock);
+        return b;
+}
+
+static void move(struct queue *q, size_t *place)
+{
+        pthread_mutex_lock(&q->lock);
+        ++*place;
+        if (q->put - q->got == BATCHES / 2)
+                pthread_cond_signal(&q->moved);
+        pthread_mutex_unlock(&q->lock);
+}
+
+static void end(struct queue *q)
+{
+        pthread_mutex_lock(&q->lock);
+        q->ended = true;
+        pthread_cond_signal(&q->moved);
+        pthread_mutex_unlock(&q->lock);
+}
+
+static struct maillog_batch *full_batch(struct queue *q)
+{
+        pthread_mutex_lock(&q->lock);
+        while (q->put == q->got && !q->ended)
+                pthread_cond_wait(&q->moved, &q->lock);
+        struct maillog_batch *b = q->put == q->got ? NULL : q->batches[q->got % BATCHES];
+        pthread_mutex_unlock(&q->lock);
+        return b;
+}
+
+static void *count(void *arg)
+{
+        struct report *r = arg;
+        for (struct maillog_batch *b; (b = full_batch(&r->queue));) {
+                maillog_tally_count(r->tally, b);
+                move(&r->queue, &r->queue.got);
+        }
+        return NULL;
+}
+
 /* --- reading --- */
 
 static void print_unparsed(void *arg, struct slice line)
@@ -69,7 +130,7 @@ static void show_progress(struct report *r, const struct maillog_reader *f, cons
                 return;
         r->shown = now;
         uint64_t size = maillog_reader_size(f), done = maillog_reader_done(f);
-        double lines = (double)maillog_tally_totals(r->tally)->lines;
+        double lines = (double)maillog_tally_lines(r->tally);
         if (size)
                 fprintf(stderr, "\r\033[K%s: %.0f %%, %.1f million lines", file, 100.0 * (double)done / (double)size,
                         lines / 1e6);
@@ -87,7 +148,8 @@ static int read_file(struct report *r, const char *file)
         int64_t written = maillog_reader_written(f);
         maillog_tally_file(r->tally, written ? written : time_now());
         while ((failed = maillog_reader_next(f, &piece)) == 1) {
-                maillog_tally_add(r->tally, piece);
+                maillog_tally_read(r->tally, piece, free_batch(&r->queue));
+                move(&r->queue, &r->queue.put);
                 show_progress(r, f, file);
         }
         if (r->shows_progress)
@@ -98,6 +160,27 @@ static int read_file(struct report *r, const char *file)
         if (maillog_reader_trouble(f))
                 return cli_fail(EXIT_NO, "%s: %s; what stood before is counted", file, maillog_reader_trouble(f));
         return EXIT_DONE;
+}
+
+static int read_files(struct report *r)
+{
+        pthread_t counting;
+        r->queue.lock = (pthread_mutex_t)PTHREAD_MUTEX_INITIALIZER;
+        r->queue.moved = (pthread_cond_t)PTHREAD_COND_INITIALIZER;
+        for (size_t i = 0; i < BATCHES; i++)
+                r->queue.batches[i] = maillog_batch_new();
+        int failed = pthread_create(&counting, NULL, count, r);
+        for (size_t i = 0; i < r->cli.n_words && !failed; i++) {
+                int status = read_file(r, r->cli.words[i]);
+                r->status = status > r->status ? status : r->status;
+        }
+        if (!failed) {
+                end(&r->queue);
+                pthread_join(counting, NULL);
+        }
+        for (size_t i = 0; i < BATCHES; i++)
+                maillog_batch_free(r->queue.batches[i]);
+        return failed ? cli_fail(EXIT_SYSTEM, "a thread: %s", strerror(failed)) : EXIT_DONE;
 }
 
 /* --- sums: one row for text and JSON --- */
@@ -330,10 +413,9 @@ static int run_report(int argc, char **argv)
         automaillogtally *tally =
             maillog_tally_new((struct syslog_zone){ instant, NULL }, unparsed ? print_unparsed : NULL, NULL);
         r.tally = tally;
-        for (size_t i = 0; i < r.cli.n_words; i++) {
-                int failed = read_file(&r, r.cli.words[i]);
-                r.status = failed > r.status ? failed : r.status;
-        }
+        status = read_files(&r);
+        if (status)
+                return status;
         maillog_tally_end(tally);
         autobuf out;
         buf_init(&out, OUT);

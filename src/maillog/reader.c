@@ -10,7 +10,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-enum { PACKED = 256 << 10, PIECE = 512 << 10, BUFFER = MAILLOG_LINE_MOST + PIECE, XZ_MEMORY = 256 << 20 };
+enum { PACKED = 256 << 10, PIECE = 64 << 10, BUFFER = MAILLOG_LINE_MOST + PIECE, XZ_MEMORY = 256 << 20 };
 
 enum packing { PLAIN, GZIP, XZ, ZSTD };
 

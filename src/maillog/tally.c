@@ -3,7 +3,7 @@
 
 #include "base/time.h"
 
-enum { PROGRAMS = 64, PROGRAM_MOST = 46, BATCH = 16 };
+enum { PROGRAMS = 64, PROGRAM_MOST = 46, AT_ONCE = 16 };
 
 /* What a program's name comes to: some 30 of them stand in all lines. */
 struct program {
@@ -21,24 +21,31 @@ struct counts_of {
 /* A line of Postfix on its way to the counters. */
 struct pending {
         int64_t at;
-        struct postfix_event event;
+        struct slice host, instance;
         enum category seen;
-        bool joins;
-        struct join_key key;
+        struct postfix_event event;
+};
+
+struct maillog_batch {
+        char *text;
+        size_t text_cap;
+        struct pending *v;
+        size_t n, cap;
 };
 
 struct maillog_tally {
         struct maillog_totals totals;
-        struct syslog_zone zone;
-        struct syslog_clock clock;
         struct join *join;
         struct counts_of who[MAILLOG_WHO_ALL];
         struct names *senders;
         struct maillog_counts *hours;
-        int64_t first_hour; /* of hours[0] */
+        int64_t first_hour;        /* of hours[0] */
+        struct maillog_batch *own; /* of maillog_tally_add() */
+        /* Of who reads, on cache lines of his own. */
+        _Alignas(64) struct maillog_totals read;
+        struct syslog_zone zone;
+        struct syslog_clock clock;
         struct program programs[PROGRAMS];
-        struct pending batch[BATCH];
-        size_t n_batch;
         void (*unparsed)(void *arg, struct slice line);
         void *arg;
 };
@@ -135,7 +142,7 @@ static void count_refusal(struct maillog_tally *t, const struct postfix_event *e
                 counts(&t->who[MAILLOG_CLIENTS], names_id(t->who[MAILLOG_CLIENTS].names, e->client.address))->refused++;
 }
 
-static void count_event(struct maillog_tally *t, const struct pending *p)
+static void count_event(struct maillog_tally *t, const struct pending *p, const struct join_key *key)
 {
         const struct postfix_event *e = &p->event;
         if (p->seen && (e->kind == POSTFIX_REJECT || e->kind == POSTFIX_CHECK)) {
@@ -148,67 +155,97 @@ static void count_event(struct maillog_tally *t, const struct pending *p)
                         counts(&t->who[MAILLOG_LOGINS], names_id(t->who[MAILLOG_LOGINS].names, e->login))
                             ->auth_failed++;
         }
-        if (p->joins)
-                join_event(t->join, &p->key, e, p->seen, p->at);
+        if (key)
+                join_event(t->join, key, e, p->seen, p->at);
 }
 
-static void count_batch(struct maillog_tally *t)
+void maillog_tally_count(struct maillog_tally *t, const struct maillog_batch *b)
 {
-        for (size_t i = 0; i < t->n_batch; i++)
-                if (t->batch[i].joins)
-                        join_fetch(t->join, &t->batch[i].key);
-        for (size_t i = 0; i < t->n_batch; i++)
-                count_event(t, &t->batch[i]);
-        t->n_batch = 0;
+        struct join_key keys[AT_ONCE];
+        bool joins[AT_ONCE];
+        for (size_t from = 0, n; from < b->n; from += n) {
+                const struct pending *p = b->v + from;
+                n = b->n - from < AT_ONCE ? b->n - from : AT_ONCE;
+                for (size_t i = 0; i < n; i++)
+                        joins[i] = join_prepare(t->join, p[i].host, p[i].instance, &p[i].event, &keys[i]);
+                for (size_t i = 0; i < n; i++)
+                        if (joins[i])
+                                join_fetch(t->join, &keys[i]);
+                for (size_t i = 0; i < n; i++)
+                        count_event(t, &p[i], joins[i] ? &keys[i] : NULL);
+        }
 }
 
-static void on_line(struct maillog_tally *t, struct slice line, const struct syslog_line *l)
+/* --- reading --- */
+
+static void on_unparsed(struct maillog_tally *t, struct slice line)
+{
+        if (t->unparsed)
+                t->unparsed(t->arg, line);
+}
+
+static void read_line(struct maillog_tally *t, struct slice line, const struct syslog_line *l, struct maillog_batch *b)
 {
         const struct program *program = program_of(t, l->program);
-        if (!t->totals.first || l->at < t->totals.first)
-                t->totals.first = l->at;
-        if (l->at > t->totals.last)
-                t->totals.last = l->at;
+        if (!t->read.first || l->at < t->read.first)
+                t->read.first = l->at;
+        if (l->at > t->read.last)
+                t->read.last = l->at;
         if (program->daemon == POSTFIX_BY_NONE) {
-                t->totals.foreign++;
+                t->read.foreign++;
                 return;
         }
-        struct pending *p = &t->batch[t->n_batch];
+        if (b->n == b->cap)
+                b->v = xgrow(b->v, &b->cap, b->n + 1, sizeof *b->v);
+        struct pending *p = &b->v[b->n];
         postfix_parse(program->daemon, l->text, &p->event);
-        t->totals.kinds[p->event.kind]++;
+        t->read.kinds[p->event.kind]++;
         if (p->event.kind == POSTFIX_UNKNOWN) {
-                t->totals.unknown++;
-                if (t->unparsed)
-                        t->unparsed(t->arg, line);
+                t->read.unknown++;
+                on_unparsed(t, line);
                 return;
         }
-        t->totals.understood++;
+        t->read.understood++;
         p->at = l->at;
+        p->host = l->host;
+        p->instance = (struct slice){ l->program.p, program->instance };
         p->seen = category_of(&p->event);
-        p->joins =
-            join_prepare(t->join, l->host, (struct slice){ l->program.p, program->instance }, &p->event, &p->key);
-        if ((p->joins || p->seen || p->event.kind == POSTFIX_AUTH_FAILED) && ++t->n_batch == BATCH)
-                count_batch(t);
+        b->n += p->event.queue_id.n || p->seen || p->event.kind == POSTFIX_AUTH_FAILED;
 }
 
-void maillog_tally_add(struct maillog_tally *t, struct slice piece)
+void maillog_tally_read(struct maillog_tally *t, struct slice piece, struct maillog_batch *ret)
 {
         struct syslog_line l;
-        t->totals.bytes += piece.n;
+        ret->n = 0;
+        if (!piece.n)
+                return;
+        ret->text = xgrow(ret->text, &ret->text_cap, piece.n, 1);
+        memcpy(ret->text, piece.p, piece.n);
+        piece.p = ret->text;
+        t->read.bytes += piece.n;
         while (piece.n) {
                 const char *end = memchr(piece.p, '\n', piece.n);
                 struct slice line = { piece.p, end ? (size_t)(end - piece.p) : piece.n };
                 piece = slice_from(piece, line.n + (end != NULL));
-                t->totals.lines++;
+                t->read.lines++;
                 if (syslog_parse(&t->clock, line, &l)) {
-                        on_line(t, line, &l);
+                        read_line(t, line, &l, ret);
                 } else if (line.n) {
-                        t->totals.broken++;
-                        if (t->unparsed)
-                                t->unparsed(t->arg, line);
+                        t->read.broken++;
+                        on_unparsed(t, line);
                 }
         }
-        count_batch(t); /* its slices live as long as the piece */
+}
+
+void maillog_tally_add(struct maillog_tally *t, struct slice piece)
+{
+        maillog_tally_read(t, piece, t->own);
+        maillog_tally_count(t, t->own);
+}
+
+uint64_t maillog_tally_lines(const struct maillog_tally *t)
+{
+        return t->read.lines;
 }
 
 void maillog_tally_file(struct maillog_tally *t, int64_t written)
@@ -218,10 +255,28 @@ void maillog_tally_file(struct maillog_tally *t, int64_t written)
 
 /* --- its life --- */
 
+struct maillog_batch *maillog_batch_new(void)
+{
+        return xcalloc(1, sizeof(struct maillog_batch));
+}
+
+void maillog_batch_free(struct maillog_batch *b)
+{
+        if (!b)
+                return;
+        free(b->text);
+        free(b->v);
+        free(b);
+}
+
 struct maillog_tally *maillog_tally_new(struct syslog_zone zone, void (*unparsed)(void *arg, struct slice line),
                                         void *arg)
 {
-        struct maillog_tally *t = xcalloc(1, sizeof *t);
+        struct maillog_tally *t = aligned_alloc(_Alignof(struct maillog_tally), sizeof *t);
+        if (!t)
+                panic("out of memory (tally)");
+        memset(t, 0, sizeof *t);
+        t->own = maillog_batch_new();
         t->zone = zone;
         t->unparsed = unparsed;
         t->arg = arg;
@@ -244,11 +299,23 @@ void maillog_tally_free_(struct maillog_tally **t)
                 free((*t)->who[i].v);
         }
         free((*t)->hours);
+        maillog_batch_free((*t)->own);
         free(*t);
 }
 
 void maillog_tally_end(struct maillog_tally *t)
 {
+        struct maillog_totals *all = &t->totals;
+        const struct maillog_totals *read = &t->read;
+        all->bytes = read->bytes;
+        all->lines = read->lines;
+        all->foreign = read->foreign;
+        all->broken = read->broken;
+        all->understood = read->understood;
+        all->unknown = read->unknown;
+        all->first = read->first;
+        all->last = read->last;
+        memcpy(all->kinds, read->kinds, sizeof all->kinds);
         t->totals.under_way = join_end(t->join);
         t->totals.early = join_early(t->join);
         t->totals.names_lost = names_lost(t->senders);

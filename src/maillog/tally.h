@@ -5,8 +5,9 @@
  *
  * A message counts once, whatever a content filter made of it, and in the hour of its first line; a refusal counts for each recipient, as
  * it is logged. `delivered` are recipients.
- * Owns:    its tables, until maillog_tally_free(); rows point into them.
- * Threads: one at a time.
+ * Owns:    its tables, until maillog_tally_free_(); rows point into them.
+ * Threads: one may read (maillog_tally_file(), _read(), _lines()) while another counts (_count()) what was read before; all else, and
+ *          maillog_tally_add(), which does both, one at a time.
  * Limits:  TALLY_NAMES clients, logins and senders each, the rest as "(others)"; JOIN_MOST messages at once; hours of two years about the
  *          first one. Counters say how much went past a limit. */
 #pragma once
@@ -50,6 +51,13 @@ void maillog_tally_free_(struct maillog_tally **t);
 void maillog_tally_file(struct maillog_tally *t, int64_t written);
 /* Whole lines; the last may be without its end. */
 void maillog_tally_add(struct maillog_tally *t, struct slice piece);
+/* The two halves of it. A batch is what was read of a piece, and a copy of the piece. */
+struct maillog_batch;
+struct maillog_batch *maillog_batch_new(void);
+void maillog_batch_free(struct maillog_batch *b); /* NULL is fine */
+void maillog_tally_read(struct maillog_tally *t, struct slice piece, struct maillog_batch *ret);
+void maillog_tally_count(struct maillog_tally *t, const struct maillog_batch *b);
+uint64_t maillog_tally_lines(const struct maillog_tally *t); /* read so far */
 void maillog_tally_end(struct maillog_tally *t);
 
 const struct maillog_totals *maillog_tally_totals(const struct maillog_tally *t);
