@@ -1,15 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A stranger's bytes against a worker with an MTA, auth and keeper around it (edge/test_support.h). The first byte is the role and what the
- * MTA does; 0xF8 to 0xFF among the others cut a piece, hold or release auth, kill or silence the MTA, hang up. Whatever comes, nothing
- * is left of the conversation when it is over, and the MTA got no message that it could take for two. */
+/* Strangers' bytes against a worker with an MTA, auth and keeper around it (edge/test_support.h). The first byte is the role and what the
+ * MTA does; 0xF8 to 0xFF among the others hold or release auth, end the MTA or auth, tick the trap, go away, come anew, cut a piece. Whatever
+ * comes, nothing of the conversations is left when they are over, and no message was taken that nobody knows of. */
 #include "edge/test_support.h"
 #include "edge/trap.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
 static const char *const steps[] = { "GREETING", "EHLO", "XCLIENT", "MAIL", "RCPT", "DATA", ".", NULL };
+static int fds[8];
+static size_t n_fds;
 
-static void act(struct a_worker *t, uint8_t what, int fd)
+static void act(struct a_worker *t, uint8_t what, enum edge_role role)
 {
         t->auth.holds = what == 0xF8 || (t->auth.holds && what != 0xF9);
         if (what == 0xF9)
@@ -19,33 +21,44 @@ static void act(struct a_worker *t, uint8_t what, int fd)
         else if (what == 0xFC)
                 trap_tick(&t->w);
         else if (what == 0xFD)
-                shutdown(fd, SHUT_WR);
+                shutdown(fds[n_fds - 1], SHUT_RDWR);
+        else if (what == 0xFE && n_fds < COUNT_OF(fds))
+                fds[n_fds++] = a_worker_dial(t, role);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
         static struct a_worker t;
-        struct slice in = { (const char *)data, n };
-        a_worker_open(&t, NULL);
-        t.mta.dies_at = n && data[0] & 64 ? steps[data[0] >> 2 & 7] : NULL;
-        t.mta.mute_at = n && data[0] & 128 ? steps[data[0] >> 2 & 7] : NULL;
-        int fd = a_worker_dial(&t, n ? data[0] & 3 : EDGE_TRAP);
-        for (in = slice_from(in, n > 0); in.n;) {
+        uint8_t how = n ? data[0] : 0;
+        if (!t.w.loop)
+                a_worker_open(&t, a_certificate("mail.example.net"));
+        t.mta.dies_at = how & 64 ? steps[how >> 2 & 7] : NULL;
+        t.mta.mute_at = how & 128 ? steps[how >> 2 & 7] : NULL;
+        n_fds = 0;
+        fds[n_fds++] = a_worker_dial(&t, how & 3);
+        for (struct slice in = slice_from((struct slice){ (const char *)data, n }, n > 0); in.n;) {
                 size_t cut = 0;
                 while (cut < in.n && (uint8_t)in.p[cut] < 0xF8)
                         cut++;
-                a_worker_send(&t, fd, (struct slice){ in.p, cut });
+                bool goes = cut < in.n && (uint8_t)in.p[cut] == 0xFD;
+                if (send(fds[n_fds - 1], in.p, cut, MSG_NOSIGNAL) == (ssize_t)cut && !goes)
+                        settle(t.w.loop);
                 if (cut < in.n)
-                        act(&t, (uint8_t)in.p[cut], fd);
+                        act(&t, (uint8_t)in.p[cut], how & 3);
                 in = slice_from(in, cut + (cut < in.n));
         }
-        close(fd);
+        while (n_fds)
+                close(fds[--n_fds]);
         settle(t.w.loop);
         a_server_hang_up(&t.mta.server);
         a_auth_release(&t.auth);
+        for (int i = 0; i < 2 * DRIP_SLOTS; i++)
+                trap_tick(&t.w); /* who is dripped to is missed at the next byte */
         settle(t.w.loop);
         if (t.mta.messages > t.w.n.messages + t.w.n.messages_refused + t.w.n.messages_unsure + t.w.n.unheard)
-                panic("%zu messages, and the client knows of less", t.mta.messages);
-        a_worker_close(&t);
+                panic("%zu messages, and nobody knows of one", t.mta.messages);
+        if (t.w.n_sessions + t.w.n_trapped + t.w.n_hurried + hops_counts(t.w.hops).lent)
+                panic("%zu conversations are left, and %zu of the MTA", t.w.n_sessions, hops_counts(t.w.hops).lent);
+        a_worker_again(&t);
         return 0;
 }

@@ -256,20 +256,13 @@ int main(void)
 {
 #define A_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
-                A_TEST(it_tells_yes_no_and_not_now),
-                A_TEST(a_yes_is_remembered_and_a_no_is_not),
-                A_TEST(what_is_remembered_ends),
-                A_TEST(the_parts_of_a_login_are_not_mistaken),
-                A_TEST(domains_are_remembered_either_way),
-                A_TEST(too_long_is_a_no),
-                A_TEST(nobody_there_is_told_at_once),
-                A_TEST(who_goes_with_questions_open_is_unavailable),
-                A_TEST(who_was_told_may_ask_again),
-                A_TEST(who_is_gone_is_told_nothing),
-                A_TEST(no_more_than_so_many_wait),
-                A_TEST(a_question_that_does_not_fit_breaks_no_other),
-                A_TEST(an_answer_may_come_in_pieces),
-                A_TEST(what_is_no_answer_ends_the_connection),
+                A_TEST(it_tells_yes_no_and_not_now),       A_TEST(a_yes_is_remembered_and_a_no_is_not),
+                A_TEST(what_is_remembered_ends),           A_TEST(the_parts_of_a_login_are_not_mistaken),
+                A_TEST(domains_are_remembered_either_way), A_TEST(too_long_is_a_no),
+                A_TEST(nobody_there_is_told_at_once),      A_TEST(who_goes_with_questions_open_is_unavailable),
+                A_TEST(who_was_told_may_ask_again),        A_TEST(who_is_gone_is_told_nothing),
+                A_TEST(no_more_than_so_many_wait),         A_TEST(a_question_that_does_not_fit_breaks_no_other),
+                A_TEST(an_answer_may_come_in_pieces),      A_TEST(what_is_no_answer_ends_the_connection),
                 A_TEST(strange_answers_are_passed_over),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

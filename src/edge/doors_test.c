@@ -10,10 +10,12 @@
 #include <sys/socket.h>
 #include <cmocka.h>
 
-#define NETWORK "network \"Test\" { domain example.net  timezone UTC }\nclass home { port25 divert }\n"                \
-                "pool homes { class home  prefix 198.51.100.0/24 }\n"
+#define NETWORK                                                                                                        \
+        "network \"Test\" { domain example.net  timezone UTC }\nclass home { port25 divert }\n"                        \
+        "pool homes { class home  prefix 198.51.100.0/24 }\n"
 #define EDGE(more) "edge { certificate a.example chain /c key /k  next-hop relay 127.0.0.1:25  " more " }\n"
-#define LEGACY "legacy panels { listen 192.0.2.1:2626  from 192.0.2.0/24  sender @p.example  until 2099-01-01  owner x }\n"
+#define LEGACY                                                                                                         \
+        "legacy panels { listen 192.0.2.1:2626  from 192.0.2.0/24  sender @p.example  until 2099-01-01  owner x }\n"
 
 static struct policy *policy_of(const char *text)
 {
@@ -34,14 +36,15 @@ static void what_is_wanted(void **state)
         } rows[] = {
                 { NETWORK, "" },
                 { NETWORK EDGE("submission port 587, 465"),
-                  "submission 0 0 0.0.0.0:587\nsubmission 0 0 [::]:587\nsubmission 1 0 0.0.0.0:465\nsubmission 1 0 [::]:465\n"
+                  "submission 0 0 0.0.0.0:587\nsubmission 0 0 [::]:587\nsubmission 1 0 0.0.0.0:465\nsubmission 1 0 "
+                  "[::]:465\n"
                   "divert 0 0 127.0.0.1:2525\ntrap 0 0 127.0.0.1:2526\ndivert 0 0 [::1]:2525\ntrap 0 0 [::1]:2526\n" },
                 { NETWORK EDGE("submission port 587  listen 203.0.113.25, 2001:db8::25") LEGACY,
                   "submission 0 0 203.0.113.25:587\nsubmission 0 0 [2001:db8::25]:587\n"
                   "divert 0 0 127.0.0.1:2525\ntrap 0 0 127.0.0.1:2526\ndivert 0 0 [::1]:2525\ntrap 0 0 [::1]:2526\n"
                   "legacy 0 0 192.0.2.1:2626\n" },
-                { NETWORK EDGE("submission port 587  listen 203.0.113.25")
-                  "gate { edge route 203.0.113.9  mark 0x2500/0xff00 }\n",
+                { NETWORK EDGE("submission port 587  listen 203.0.113.25") "gate { edge route 203.0.113.9  mark "
+                                                                           "0x2500/0xff00 }\n",
                   "submission 0 0 203.0.113.25:587\n" },
         };
         (void)state;

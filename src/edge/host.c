@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "edge/host.h"
+#include "auth/wire.h"
 #include "base/file.h"
 #include "base/log.h"
 #include "base/loop.h"
@@ -39,7 +40,8 @@ enum {
 struct worker_process {
         pid_t pid; /* 0: free */
         int control;
-        int64_t number, started, again, delay, drains; /* drains: since when; again: when to start it anew; 0: it lives */
+        int64_t number, started, again, delay,
+            drains; /* drains: since when; again: when to start it anew; 0: it lives */
         bool draining;
         struct watch *heard;
 };
@@ -265,6 +267,15 @@ static void on_heard(void *arg, int what)
         watch_free(take(w->heard)); /* its end is told by SIGCHLD */
 }
 
+/* More than what setup_put() needs. */
+static size_t setup_room(const struct setup *s)
+{
+        size_t n = s->policy.n + s->filter.n + (64 << 10);
+        for (size_t i = 0; i < s->n_certificates; i++)
+                n += s->certificates[i].name.n + s->certificates[i].chain.n + s->certificates[i].key.n + 64;
+        return n;
+}
+
 static bool spawn(struct host *h, struct worker_process *w)
 {
         autobuf text;
@@ -279,6 +290,7 @@ static bool spawn(struct host *h, struct worker_process *w)
         s.control = ends[1];
         s.worker = w->number;
         s.workers = (int64_t)h->n;
+        auth_reserve(&text, setup_room(&s)); /* what grows leaves keys behind */
         setup_put(&s, &text);
         autoclose int fd = text.full ? -1 : sealed(&text);
         explicit_bzero(text.p, text.cap);
@@ -492,9 +504,10 @@ static int make_counts(struct host *h)
 {
         uint8_t key[16];
         size_t bytes = window_bytes(COUNT_ENTRIES);
-        int fd = memfd_create("edge-counts", MFD_CLOEXEC);
+        int fd = memfd_create("edge-counts", MFD_CLOEXEC | MFD_ALLOW_SEALING);
         void *memory = MAP_FAILED;
-        if (fd != -1 && ftruncate(fd, (off_t)bytes) == 0)
+        if (fd != -1 && ftruncate(fd, (off_t)bytes) == 0 &&
+            fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0) /* a worker that is not ours any more */
                 memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         if (memory == MAP_FAILED)
                 return fail("the table of counts", strerror(errno));

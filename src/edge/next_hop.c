@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "edge/next_hop.h"
 #include "base/log.h"
+#include "edge/proxy.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -8,7 +9,7 @@
 #include <stdio.h>
 #include <sys/un.h>
 
-enum { PATH_MOST = 1200, IDENTITY_MOST = 2400, ROOM_HIGH = 128 << 10, MTA_TEXT = 128 };
+enum { PATH_MOST = 1200, IDENTITY_MOST = 2400, ROOM_HIGH = 128 << 10, GATHER = 32 << 10, MTA_TEXT = 128 };
 
 #define DOWN_FIRST SECOND
 #define DOWN_MOST (60 * SECOND)
@@ -30,7 +31,8 @@ struct hop {
         struct smtp_client smtp;
         struct relay *relay; /* NULL: idle, or on its way to be */
         struct hop *next, *before;
-        char *identity; /* what XCLIENT said last; NULL: nothing */
+        char *identity;   /* what XCLIENT or the PROXY header said last; NULL: nothing */
+        struct buf proxy; /* the header, where there is one */
         int64_t idle_since;
         enum stage stage;
         bool reused;        /* and has not answered since */
@@ -66,45 +68,12 @@ struct relay {
         char *identity;
         struct slice who[SMTP_XCLIENT_COUNT];
         enum relay_stage stage;
-        size_t failed; /* connections that came to nothing */
+        size_t failed;             /* connections that came to nothing */
         struct smtp_reply refusal; /* of MAIL: the answer to every recipient from then on; code 0: none */
         char *refusal_text;
         bool mail_sent, rcpt_sent, asked; /* asked: an answer to the recipient is due */
         bool retried, no_room, telling, freed;
 };
-
-/* ---- copies ---- */
-
-static struct slice put_copy(char **at, struct slice s)
-{
-        if (!s.p)
-                return s;
-        memcpy(*at, s.p, s.n);
-        struct slice copy = { *at, s.n };
-        *at += s.n;
-        return copy;
-}
-
-static char *copy_mail(const struct smtp_mail *m, struct smtp_mail *ret)
-{
-        char *all = xmalloc(m->from.local.n + m->from.domain.n + m->envid.n + m->auth.n + 1), *at = all;
-        *ret = *m;
-        ret->from.local = put_copy(&at, m->from.local);
-        ret->from.domain = put_copy(&at, m->from.domain);
-        ret->envid = put_copy(&at, m->envid);
-        ret->auth = put_copy(&at, m->auth);
-        return all;
-}
-
-static char *copy_rcpt(const struct smtp_rcpt *r, struct smtp_rcpt *ret)
-{
-        char *all = xmalloc(r->to.local.n + r->to.domain.n + r->orcpt.n + 1), *at = all;
-        *ret = *r;
-        ret->to.local = put_copy(&at, r->to.local);
-        ret->to.domain = put_copy(&at, r->to.domain);
-        ret->orcpt = put_copy(&at, r->orcpt);
-        return all;
-}
 
 /* All values in one string, each behind its attribute's number, which tells identities apart. */
 static char *copy_identity(const struct slice who[SMTP_XCLIENT_COUNT], struct slice ret[SMTP_XCLIENT_COUNT])
@@ -113,7 +82,8 @@ static char *copy_identity(const struct slice who[SMTP_XCLIENT_COUNT], struct sl
         buf_init(&b, IDENTITY_MOST);
         size_t start[SMTP_XCLIENT_COUNT];
         for (size_t i = 0; i < SMTP_XCLIENT_COUNT; i++) {
-                buf_addf(&b, "%zu=", i);
+                buf_addc(&b, (char)('0' + i));
+                buf_addc(&b, '=');
                 start[i] = b.n;
                 buf_add(&b, who[i]);
                 buf_addc(&b, '\n');
@@ -185,6 +155,7 @@ static void hop_end(struct hop *h)
 {
         smtp_client_done(&h->smtp);
         free(h->identity);
+        buf_done(&h->proxy);
         free(h);
 }
 
@@ -234,7 +205,7 @@ static void flush_out(struct hop *h)
 {
         struct buf *out = &h->all->out;
         int64_t soon = time_monotonic() + patience(h->all), at = h->smtp.deadline;
-        if (at != TIME_NEVER && at > soon && (h->stage == STAGE_NEW || h->stage == STAGE_IDENTIFYING))
+        if (at != TIME_NEVER && at > soon && h->stage != STAGE_READY && h->stage != STAGE_LENT)
                 at = soon; /* another MTA may answer before the client has no patience left */
         if (out->n)
                 io_write(h->io, buf_slice(out)); /* past the backlog nothing is sent: relay_bytes() stops long before */
@@ -309,8 +280,7 @@ static void hop_identify(struct hop *h)
 {
         struct relay *r = h->relay;
         const struct hops_rules *rules = h->all->rules;
-        well(h->mta);
-        if (!r || !rules->identify || (h->identity && strcmp(h->identity, r->identity) == 0)) {
+        if (!r || rules->identify != EDGE_IDENTIFY_XCLIENT || (h->identity && strcmp(h->identity, r->identity) == 0)) {
                 hop_ready(h);
                 return;
         }
@@ -383,6 +353,8 @@ static void on_client_reply(struct hop *h, const struct smtp_client_event *e)
 static void on_client_ready(struct hop *h)
 {
         bool identified = h->stage == STAGE_IDENTIFYING;
+        if (h->stage == STAGE_NEW) /* one that is used again says nothing of who takes new ones */
+                well(h->mta);
         h->stage = STAGE_READY;
         if (identified || !h->relay)
                 hop_ready(h);
@@ -437,6 +409,8 @@ static void on_io_ready(void *arg)
         struct hop *h = arg;
         if (io_tls(h->io))
                 smtp_client_tls(&h->smtp, time_monotonic(), true, &h->all->out);
+        else if (h->proxy.n)
+                buf_add(&h->all->out, buf_slice(&h->proxy));
         flush_out(h);
 }
 
@@ -508,6 +482,28 @@ static struct mta *choose(struct hops *all)
         return NULL;
 }
 
+static struct addr addr_of(struct slice text, struct slice port, uint16_t *ret_port)
+{
+        struct addr a = { .b = { 0 } };
+        uint64_t n = 0;
+        addr_parse(slice_starts(text, S("IPV6:")) ? slice_from(text, 5) : text, &a);
+        slice_u64(port, UINT16_MAX, &n);
+        *ret_port = (uint16_t)n;
+        return a;
+}
+
+static void introduce(struct hop *h, const struct relay *r)
+{
+        uint16_t from_port, to_port;
+        if (h->all->rules->identify != EDGE_IDENTIFY_PROXY)
+                return;
+        struct addr from = addr_of(r->who[SMTP_XCLIENT_ADDR], r->who[SMTP_XCLIENT_PORT], &from_port);
+        struct addr to = addr_of(r->who[SMTP_XCLIENT_DESTADDR], r->who[SMTP_XCLIENT_DESTPORT], &to_port);
+        buf_init(&h->proxy, PROXY_MOST);
+        proxy_put(&h->proxy, &from, from_port, &to, to_port);
+        h->identity = xstrdup(r->identity);
+}
+
 /* NULL: no MTA is to be had. */
 static struct hop *hop_new(struct hops *all, struct relay *r)
 {
@@ -521,6 +517,7 @@ static struct hop *hop_new(struct hops *all, struct relay *r)
                         all->counts.lent++;
                         list_add(&all->busy, h);
                         smtp_client_init(&h->smtp, &all->rules->smtp, time_monotonic());
+                        introduce(h, r);
                         io_deadline(h->io, time_monotonic() + HOP_CONNECT);
                         if (!mta->at->path.n)
                                 setsockopt(io_fd(h->io), IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
@@ -543,7 +540,8 @@ static struct hop *idle_for(struct hops *all, const struct relay *r)
                         best = h;
                         break;
                 }
-        if (!best)
+        bool his = best && best->identity && strcmp(best->identity, r->identity) == 0;
+        if (!best || (all->rules->identify == EDGE_IDENTIFY_PROXY && !his))
                 return NULL;
         list_drop(&all->idle, best);
         list_add(&all->busy, best);
@@ -553,7 +551,26 @@ static struct hop *idle_for(struct hops *all, const struct relay *r)
         return best;
 }
 
-/* A connection for the relay, now or later. */
+/* Behind all others; who has waited already goes before them. */
+static void wait_in_order(struct relay *r)
+{
+        struct hops *all = r->all;
+        bool again = r->waits_until != 0;
+        r->stage = RELAY_WAITS;
+        if (!again) {
+                all->counts.waits++;
+                r->waits_until = time_monotonic() + patience(all);
+        }
+        r->next = again ? all->first : NULL;
+        if (!all->first || !again) {
+                *all->last = r;
+                all->last = &r->next;
+        } else {
+                all->first = r;
+        }
+}
+
+/* A connection for the relay, now or later. Where no MTA takes a new one, those that are lent come back: it may serve as many as it can. */
 static void acquire(struct relay *r)
 {
         struct hops *all = r->all;
@@ -567,27 +584,21 @@ static void acquire(struct relay *r)
                 hop_identify(h);
                 return;
         }
-        if (all->counts.lent < HOP_LENT_MOST) {
-                h = hop_new(all, r);
-                if (!h) {
-                        tell_gone(r, "no MTA answers", false, NULL);
-                        return;
-                }
+        h = all->counts.lent < HOP_LENT_MOST ? hop_new(all, r) : NULL;
+        if (h) {
                 r->hop = h;
                 r->stage = RELAY_WAITS;
-                return;
+        } else if (all->counts.lent == 0) {
+                tell_gone(r, "no MTA answers", false, NULL);
+        } else {
+                wait_in_order(r);
         }
-        all->counts.waits++;
-        r->stage = RELAY_WAITS;
-        r->waits_until = time_monotonic() + patience(all);
-        r->next = NULL;
-        *all->last = r;
-        all->last = &r->next;
 }
 
 static void serve_waiting(struct hops *all)
 {
-        while (all->first && (all->idle || all->counts.lent < HOP_LENT_MOST)) {
+        while (all->first &&
+               (all->idle || all->counts.lent == 0 || (all->counts.lent < HOP_LENT_MOST && choose(all)))) {
                 struct relay *r = all->first;
                 wait_drop(r);
                 acquire(r);
@@ -601,7 +612,7 @@ struct relay *relay_new(struct hops *all, const struct smtp_mail *mail, const st
 {
         struct relay *r = xcalloc(1, sizeof *r);
         *r = (struct relay){ .all = all, .on = on, .arg = arg };
-        r->texts = copy_mail(mail, &r->mail);
+        r->texts = smtp_mail_copy(mail, &r->mail);
         r->identity = copy_identity(who, r->who);
         return r;
 }
@@ -645,7 +656,7 @@ static void send_asked(struct relay *r)
 void relay_rcpt(struct relay *r, const struct smtp_rcpt *rcpt)
 {
         free(r->rcpt_texts);
-        r->rcpt_texts = copy_rcpt(rcpt, &r->rcpt);
+        r->rcpt_texts = smtp_rcpt_copy(rcpt, &r->rcpt);
         r->asked = true;
         r->rcpt_sent = false;
         if (r->refusal.code)
@@ -674,11 +685,22 @@ bool relay_bytes(struct relay *r, struct slice bytes)
         if (r->stage != RELAY_BYTES)
                 return true; /* its end is told, or on the way */
         bool good = smtp_client_bytes(&r->hop->smtp, time_monotonic(), bytes, &r->all->out);
-        flush_out(r->hop);
+        io_add(r->hop->io, buf_slice(&r->all->out));
+        buf_clear(&r->all->out);
+        if (io_backlog(r->hop->io) > GATHER)
+                io_flush(r->hop->io);
         if (!good)
                 panic("bytes that smtp/data let pass are held back by smtp/data");
         r->no_room = io_backlog(r->hop->io) > ROOM_HIGH;
         return !r->no_room;
+}
+
+void relay_flush(struct relay *r)
+{
+        if (r->stage == RELAY_BYTES) {
+                io_flush(r->hop->io);
+                flush_out(r->hop); /* for the deadline */
+        }
 }
 
 void relay_end(struct relay *r)
@@ -753,6 +775,7 @@ static void on_tick(void *arg)
                 wait_drop(r);
                 tell_gone(r, "all connections to the MTA are in use", false, NULL);
         }
+        serve_waiting(all); /* an MTA may be tried again */
         watch_again(all->tick, SECOND);
 }
 

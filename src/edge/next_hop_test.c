@@ -58,7 +58,7 @@ static int setup(void **state)
                 t->at[i].path = slice_of(t->paths[i]);
         }
         t->rules = (struct hops_rules){
-                .mtas = t->at, .n = 1, .smtp = { S("edge.example.net") }, .identify = true, .wait = SHORT
+                .mtas = t->at, .n = 1, .smtp = { .helo = S("edge.example.net") }, .identify = true, .wait = SHORT
         };
         open_hops(t);
         *state = t;
@@ -95,6 +95,7 @@ static void rcpt(struct a_test *t, struct a_mail *m, const char *local)
 
 static void whole_message(struct a_test *t, struct a_mail *m)
 {
+        assert_non_null(m->relay);
         relay_data(m->relay);
         settle(t->loop);
         if (!m->relay || m->on != RELAY_ON_DATA || m->code != 354)
@@ -499,6 +500,33 @@ static void who_waits_hears_of_an_mta_that_dies(void **state)
         assert_int_equal(hops_counts(t->hops).lent, 0);
 }
 
+/* Its own limit is reached: it takes connections and greets nobody. Those that it has serve the others in turn. */
+static void an_mta_with_few_places_serves_in_turn(void **state)
+{
+        struct a_test *t = *state;
+        struct a_mail a, b, c, d;
+        begin_mail(t, &a, "ana@example.net", NULL);
+        rcpt(t, &a, "rui");
+        t->mta[0].mute_at = "GREETING";
+        begin_mail(t, &b, "ana@example.net", NULL);
+        rcpt(t, &b, "rui");
+        settle_for(t->loop, 2 * SHORT);
+        assert_int_equal(b.on, RELAY_ON_GONE); /* who found it out */
+        begin_mail(t, &c, "ana@example.net", NULL);
+        begin_mail(t, &d, "ana@example.net", NULL);
+        rcpt(t, &c, "rui");
+        rcpt(t, &d, "rui");
+        assert_int_equal(c.events + d.events, 0);
+        whole_message(t, &a);
+        assert_int_equal(a.on, RELAY_ON_DONE);
+        assert_int_equal(c.on, RELAY_ON_RCPT);
+        assert_int_equal(c.code, 250);
+        whole_message(t, &c);
+        assert_int_equal(d.code, 250);
+        relay_free(d.relay);
+        settle(t->loop);
+}
+
 /* --- freed at every stage --- */
 
 static void a_relay_may_be_freed_at_every_stage(void **state)
@@ -609,6 +637,7 @@ int main(void)
                 A_TEST(who_comes_last_waits_in_order),
                 A_TEST(who_waits_too_long_is_told),
                 A_TEST(who_waits_hears_of_an_mta_that_dies),
+                A_TEST(an_mta_with_few_places_serves_in_turn),
                 A_TEST(a_relay_may_be_freed_at_every_stage),
                 A_TEST(a_relay_may_be_freed_inside_every_event),
                 A_TEST(a_slow_mta_holds_back),

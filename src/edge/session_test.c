@@ -284,6 +284,37 @@ static void all_may_be_told_to_stop(void **state)
         assert_int_equal(t->w.n_sessions, 0);
 }
 
+/* Five wrong ones are typos and one is slowed down; twenty in an hour from one network are no longer looked at. */
+static void who_guesses_waits_and_is_shut_out(void **state)
+{
+        struct a_worker *t = *state;
+        autobuf got;
+        size_t slow = 0;
+        buf_init(&got, A_TEXT);
+        for (int i = 0; i < 40; i++) {
+                char name[32], coded[64], line[96];
+                int n = snprintf(name, sizeof name, "%cana@example.net%cguess-%d", 0, 0, i);
+                EVP_EncodeBlock((unsigned char *)coded, (const unsigned char *)name, n);
+                snprintf(line, sizeof line, "EHLO pc.example\r\nAUTH PLAIN %s\r\n", coded);
+                int fd = a_worker_dial(t, EDGE_DIVERT);
+                a_worker_send(t, fd, slice_of(line));
+                a_worker_hear(t, fd, &got);
+                bool refused = strstr(buf_cstr(&got), "421 4.7.0 Too many wrong passwords");
+                slow += !refused && !strstr(buf_cstr(&got), "\r\n535 ");
+                close(fd); /* who is slowed down may go, too */
+                settle(t->w.loop);
+                assert_int_equal(t->w.n_sessions, 0);
+                if (refused)
+                        break;
+        }
+        assert_true(slow > 0);
+        assert_true(t->auth.checks >= 20 && t->auth.checks < 40);
+        assert_non_null(strstr(buf_cstr(&got), "421 4.7.0 "));
+        for (int i = 0; i < 100 && !facts_quiet(t->w.facts); i++)
+                settle_for(t->w.loop, 10000);
+        assert_true(t->w.n.login_failures > 0);
+}
+
 /* --- what stays in memory --- */
 
 /* How often the bytes stand in what this process can write. `backwards`, so that the search itself does not hold them. */
@@ -356,6 +387,7 @@ int main(void)
                 A_TEST(a_refused_data_gives_the_connection_back),
                 A_TEST(a_message_that_is_not_his_ends_nowhere),
                 A_TEST(all_may_be_told_to_stop),
+                A_TEST(who_guesses_waits_and_is_shut_out),
                 A_TEST(no_password_stays_in_memory),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -21,14 +21,15 @@
 #include <openssl/pem.h>
 #include <openssl/x509.h>
 #include <stdio.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 
-enum { A_SETTLED = 60, A_TEXT = 1 << 20 };
+enum { A_TURNS = 60, A_TEXT = 1 << 20, A_ENTRIES = 512 };
 
 static inline void settle(struct loop *l)
 {
-        for (int i = 0; i < A_SETTLED; i++)
+        for (int i = 0; i < A_TURNS; i++)
                 loop_poll(l);
 }
 
@@ -155,11 +156,11 @@ static inline void a_server_close(struct a_server *s)
 
 struct a_mta {
         struct a_server server;
-        const char *offers;           /* lines of EHLO behind the first, each "250-…\r\n" */
+        const char *offers;            /* lines of EHLO behind the first, each "250-…\r\n" */
         const char *dies_at, *mute_at; /* a verb, GREETING, or "." for the end of a message */
-        const char *verb, *reply;     /* this one is answered by this, with its CRLF */
-        struct buf heard;             /* commands, one a line; messages as "(message)" */
-        struct buf message;           /* the last one, as it came */
+        const char *verb, *reply;      /* this one is answered by this, with its CRLF */
+        struct buf heard;              /* commands, one a line; messages as "(message)" */
+        struct buf message;            /* the last one, as it came */
         size_t messages;
         bool extra_reply; /* one that nobody asked for, behind that to `verb` */
 };
@@ -266,7 +267,7 @@ static inline void a_mta_close(struct a_mta *m)
 
 struct a_auth {
         struct a_server server;
-        bool holds;          /* answers when a_auth_release() is called */
+        bool holds;           /* answers when a_auth_release() is called */
         size_t asked, checks; /* questions; those for a password */
         int64_t held[64];
         enum auth_verb verbs[64];
@@ -447,7 +448,8 @@ static inline struct setup_certificate *a_certificate(const char *name)
         X509_gmtime_adj(X509_getm_notBefore(x), -60);
         X509_gmtime_adj(X509_getm_notAfter(x), 3600);
         X509_set_pubkey(x, key);
-        X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1, 0);
+        X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_ASC, (const unsigned char *)name, -1, -1,
+                                   0);
         X509_set_issuer_name(x, X509_get_subject_name(x));
         X509_sign(x, key, EVP_sha256());
         free((char *)c->chain.p);
@@ -468,20 +470,37 @@ struct a_worker {
         struct a_mta mta;
         struct a_auth auth;
         struct a_keeper keeper;
+        int counts;
 };
 
 #define A_POLICY                                                                                                       \
-        "network \"Test\" { domain example.net  timezone UTC  language en }\n"                                                                    \
+        "network \"Test\" { domain example.net  timezone UTC  language en }\n"                                         \
         "class home { port25 divert }\npool homes { class home  prefix 198.51.100.0/24 }\n"                            \
         "edge { submission port 587  certificate mail.example.net chain /none/c.pem key /none/k.pem\n"                 \
-        "  next-hop relay unix:%s/mta.sock  plain-auth-until 2099-01-01  trap-connections 2  connections 10 }\n"        \
+        "  next-hop relay unix:%s/mta.sock  plain-auth-until 2099-01-01  trap-connections 2  connections 10 }\n"       \
         "legacy panels { listen 192.0.2.1:2626  from 192.0.2.0/24  sender @panel.example\n"                            \
         "  until 2099-01-01  owner noc@example.net }\n"
+
+/* The table of counts that the host makes. */
+static inline int a_table(size_t *bytes)
+{
+        static const uint8_t key[16] = { 1 };
+        *bytes = window_bytes(A_ENTRIES);
+        int fd = memfd_create("counts", MFD_CLOEXEC);
+        void *memory = fd != -1 && ftruncate(fd, (off_t)*bytes) == 0
+                           ? mmap(NULL, *bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0)
+                           : MAP_FAILED;
+        if (memory == MAP_FAILED)
+                panic("test: no table");
+        window_make(memory, A_ENTRIES, key);
+        munmap(memory, *bytes);
+        return fd;
+}
 
 static inline void a_worker_open(struct a_worker *t, const struct setup_certificate *certificate)
 {
         static const char key[16] = "0123456789abcdef";
-        struct setup s = { .control = -1, .counts = -1, .n_certificates = certificate != NULL };
+        struct setup s = { .control = -1, .n_certificates = certificate != NULL };
         autobuf policy;
         autobuf text;
         char auth[96], keeper[96], mta[96];
@@ -500,6 +519,7 @@ static inline void a_worker_open(struct a_worker *t, const struct setup_certific
         s.deliver_socket = S("");
         s.sketch_key = (struct slice){ key, 16 };
         s.certificates = (struct setup_certificate *)certificate;
+        t->counts = s.counts = a_table(&s.counts_bytes);
         setup_put(&s, &text);
         if (!setup_get(&text, &s) || worker_open(&t->w, &s) != 0)
                 panic("test: no worker");
@@ -514,7 +534,33 @@ static inline void a_worker_close(struct a_worker *t)
         a_auth_close(&t->auth);
         a_keeper_close(&t->keeper);
         worker_close(&t->w);
+        close(t->counts);
         rmdir(t->dir);
+}
+
+/* As after a_worker_open(), but quicker: nothing is known, nobody is there. */
+static inline void a_worker_again(struct a_worker *t)
+{
+        struct worker *w = &t->w;
+        while (w->sessions)
+                session_free(w->sessions);
+        a_server_hang_up(&t->mta.server);
+        a_server_hang_up(&t->auth.server);
+        a_server_hang_up(&t->keeper.server);
+        hops_free(w->hops);
+        asker_free(w->asker);
+        facts_free(w->facts);
+        w->hops = hops_new(w->loop, &w->hops_rules);
+        w->asker = asker_new(w->loop, t->auth.server.path, w->key);
+        w->facts = facts_new(w->loop, t->keeper.server.path);
+        memset(w->counts, 0, w->setup.counts_bytes);
+        window_make(w->counts, A_ENTRIES, w->key);
+        w->n = w->n_logged = (struct worker_counts){ .accepted = 0 };
+        t->auth.n_held = 0;
+        t->auth.holds = false;
+        t->mta.messages = 0;
+        buf_clear(&t->mta.heard);
+        settle(w->loop);
 }
 
 /* The client's end of a new conversation. */

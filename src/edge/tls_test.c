@@ -30,7 +30,8 @@ static void shown(struct tls *t, const char *asked, const char *alpn, int versio
                 SSL_do_handshake(client);
                 SSL_do_handshake(server);
         }
-        X509 *x = SSL_is_init_finished(client) && SSL_is_init_finished(server) ? SSL_get1_peer_certificate(client) : NULL;
+        X509 *x =
+            SSL_is_init_finished(client) && SSL_is_init_finished(server) ? SSL_get1_peer_certificate(client) : NULL;
         if (x)
                 X509_NAME_get_text_by_NID(X509_get_subject_name(x), NID_commonName, name, 64);
         X509_free(x);
@@ -78,7 +79,8 @@ static void the_name_chooses(void **state)
 static void a_pair_that_is_broken_is_left_out(void **state)
 {
         struct setup_certificate a = *a_certificate("a.example"), b = *a_certificate("b.example");
-        struct setup_certificate mixed = { S("mixed.example"), a.chain, b.key }, empty = { S("empty.example"), S(""), S("") };
+        struct setup_certificate mixed = { S("mixed.example"), a.chain, b.key },
+                                 empty = { S("empty.example"), S(""), S("") };
         struct setup_certificate cut = { S("cut.example"), { a.chain.p, a.chain.n / 2 }, a.key };
         struct setup_certificate all[] = { mixed, cut, empty, b };
         autobuf why, more;

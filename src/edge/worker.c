@@ -66,6 +66,19 @@ static bool in_legacy(const struct worker *w, const struct setup_listener *l, co
         return false;
 }
 
+/* Anybody who reaches the socket may come as often as he likes: a line a second is enough, the counter has them all. */
+static void refuse_legacy(struct worker *w, const struct setup_listener *l, const struct addr *peer)
+{
+        char text[ADDR_TEXT_MAX];
+        int64_t now = time_monotonic();
+        w->n.refused_legacy++;
+        if (now - w->legacy_logged < SECOND)
+                return;
+        w->legacy_logged = now;
+        log_event("legacy-refused", "src=%s listener=\"%.*s\" so_far=%llu", addr_print(peer, text),
+                  SLICE_ARGS(w->policy->legacies[l->legacy].name), (unsigned long long)w->n.refused_legacy);
+}
+
 static void watch_listeners(struct worker *w, int what)
 {
         for (size_t i = 0; i < w->setup.n_listeners; i++)
@@ -101,9 +114,7 @@ static void on_accept(void *arg, int what)
                         continue;
                 }
                 if (d->listener->role == EDGE_LEGACY && !in_legacy(d->worker, d->listener, &peer)) {
-                        char text[ADDR_TEXT_MAX];
-                        log_event("legacy-refused", "src=%s listener=\"%.*s\"", addr_print(&peer, text),
-                                  SLICE_ARGS(d->worker->policy->legacies[d->listener->legacy].name));
+                        refuse_legacy(d->worker, d->listener, &peer);
                         close(fd);
                         continue;
                 }
@@ -300,7 +311,7 @@ static void make_hops(struct worker *w)
                                   .smtp = { .helo = e->name,
                                             .tls =
                                                 e->maildir.n ? SMTP_TLS_NEVER : (enum smtp_client_tls)e->next_hop_tls },
-                                  .identify = e->maildir.n || e->identify,
+                                  .identify = e->maildir.n ? EDGE_IDENTIFY_XCLIENT : e->identify,
                                   .language = w->language };
         if (r->smtp.tls != SMTP_TLS_NEVER)
                 r->tls = tls_client();
@@ -334,6 +345,8 @@ static int read_certificates(struct worker *w)
         if (!w->setup.n_certificates)
                 return 0;
         w->tls = tls_new(w->setup.certificates, w->setup.n_certificates, &why);
+        for (size_t i = 0; i < w->setup.n_certificates; i++) /* OpenSSL has its own copy, and one is enough */
+                explicit_bzero((char *)w->setup.certificates[i].key.p, w->setup.certificates[i].key.n);
         if (why.n) {
                 autobuf text;
                 buf_init(&text, LOG_LINE_MOST);
@@ -412,11 +425,14 @@ void worker_close(struct worker *w)
         asker_free(w->asker);
         facts_free(w->facts);
         loop_free(w->loop);
+        trap_done(w);
         map_done(&w->peers);
         tls_free(w->tls);
         policy_free(w->policy);
         for (size_t i = 0; i < COUNT_OF(w->texts); i++)
                 free(w->texts[i]);
+        if (w->counts)
+                munmap(w->counts, w->setup.counts_bytes);
         setup_done(&w->setup);
 }
 

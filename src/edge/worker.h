@@ -31,10 +31,12 @@ enum { DRIP_SLOTS = 20, HURRIED_MOST = 100 };
 #define WORKER_DRAIN (10 * MINUTE)
 
 struct session;
+struct drip;
 
 #define WORKER_COUNTS(X)                                                                                               \
         X(accepted)                                                                                                    \
         X(refused_full)                                                                                                \
+        X(refused_legacy)                                                                                              \
         X(refused_each)                                                                                                \
         X(refused_no_tls)                                                                                              \
         X(trapped)                                                                                                     \
@@ -73,13 +75,14 @@ struct worker {
         int zone_minutes;
         struct session *sessions;
         size_t n_sessions, n_trapped, n_hurried; /* hurried: in the trap, past its limit */
-        struct map peers; /* address or /64 → struct peer */
+        struct map peers;                        /* address or /64 → struct peer */
         struct session *drips[DRIP_SLOTS];
         size_t slot;
+        struct drip *drip; /* the last one (trap.c) */
         struct watch *tick, *control, *listeners[SETUP_LISTENERS_MOST], *end;
         uint64_t next_id;
         struct worker_counts n, n_logged;
-        int64_t counts_logged;
+        int64_t counts_logged, legacy_logged;
         bool draining, stopping, full; /* full: no descriptor is left, and nobody is accepted for a tick */
 };
 

@@ -262,10 +262,6 @@ static enum smtp_client_on on_reply(struct step *t, enum smtp_sent command)
 {
         struct smtp_client *c = t->c;
         unsigned code = t->e->reply.code;
-        if (code / 100 == 3 && command != SMTP_SENT_DATA) { /* it wants more of what is whole: neither yes nor no */
-                go(c, SMTP_OUTCOME_UNEXPECTED);
-                return SMTP_CLIENT_ON_NOTHING;
-        }
         switch (command) {
         case SMTP_SENT_GREETING:
                 return on_greeting(t, code);

@@ -227,3 +227,36 @@ enum smtp_args smtp_xclient_parse(struct slice args, struct smtp_xclient *ret)
         *ret = x;
         return SMTP_ARGS_OK;
 }
+
+/* ---- copies ---- */
+
+static struct slice put_copy(char **at, struct slice s)
+{
+        if (!s.p)
+                return s;
+        memcpy(*at, s.p, s.n);
+        struct slice copy = { *at, s.n };
+        *at += s.n;
+        return copy;
+}
+
+char *smtp_mail_copy(const struct smtp_mail *m, struct smtp_mail *ret)
+{
+        char *all = xmalloc(m->from.local.n + m->from.domain.n + m->envid.n + m->auth.n + 1), *at = all;
+        *ret = *m;
+        ret->from.local = put_copy(&at, m->from.local);
+        ret->from.domain = put_copy(&at, m->from.domain);
+        ret->envid = put_copy(&at, m->envid);
+        ret->auth = put_copy(&at, m->auth);
+        return all;
+}
+
+char *smtp_rcpt_copy(const struct smtp_rcpt *r, struct smtp_rcpt *ret)
+{
+        char *all = xmalloc(r->to.local.n + r->to.domain.n + r->orcpt.n + 1), *at = all;
+        *ret = *r;
+        ret->to.local = put_copy(&at, r->to.local);
+        ret->to.domain = put_copy(&at, r->to.domain);
+        ret->orcpt = put_copy(&at, r->orcpt);
+        return all;
+}

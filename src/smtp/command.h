@@ -96,6 +96,9 @@ struct smtp_rcpt {
 enum smtp_args smtp_mail_parse(struct slice args, unsigned offered, struct smtp_mail *ret);
 /* "TO:<path> parameters"; `utf8`: the transaction said SMTPUTF8. */
 enum smtp_args smtp_rcpt_parse(struct slice args, unsigned offered, bool utf8, struct smtp_rcpt *ret);
+/* Their slices point into one block, which is returned: free() it. */
+char *smtp_mail_copy(const struct smtp_mail *m, struct smtp_mail *ret);
+char *smtp_rcpt_copy(const struct smtp_rcpt *r, struct smtp_rcpt *ret);
 
 /* What an MTA in front tells of its client (Postfix XCLIENT_README); values as written, in xtext, p NULL where not said. */
 #define SMTP_XCLIENT(X) X(NAME) X(ADDR) X(PORT) X(PROTO) X(HELO) X(LOGIN) X(DESTADDR) X(DESTPORT)
