@@ -189,6 +189,17 @@ void carry_mail(struct session *s, const struct smtp_mail *m)
 _Static_assert((int)SENDING_LIMITS == QUOTA_LIMIT_COUNT && (int)SENDING_WHOSE == QUOTA_IDENTITY_COUNT,
                "the policy has a number for each limit of each identity");
 
+/* Of a machine behind a legacy listener: what its neighbours at the same address submit with a login is not its sending. */
+static struct slice legacy_quota_name(const struct session *s)
+{
+        static char text[LEGACY_LOGIN_MAX + ADDR_TEXT_MAX + 2]; /* read before the next is asked for */
+        char login[LEGACY_LOGIN_MAX], addr[ADDR_TEXT_MAX];
+        struct slice name = login_of(s, login);
+        struct addr key = addr_is_v4(&s->peer) ? s->peer : addr_mask(s->peer, 64);
+        snprintf(text, sizeof text, "%.*s %s", SLICE_ARGS(name), addr_print(&key, addr));
+        return slice_of(text);
+}
+
 static struct quota_who quota_who_of(const struct session *s)
 {
         struct quota_who q = { .address = s->peer };
@@ -196,7 +207,8 @@ static struct quota_who quota_who_of(const struct session *s)
         for (size_t whose = 0; whose < QUOTA_IDENTITY_COUNT; whose++)
                 memcpy(q.limits[whose].v, s->worker->policy->sending.v[whose], sizeof q.limits[whose].v);
         if (s->listener->role == EDGE_LEGACY) {
-                q.limits[QUOTA_ADDRESS].v[QUOTA_MESSAGES_DAY] =
+                q.login = legacy_quota_name(s);
+                q.limits[QUOTA_LOGIN].v[QUOTA_MESSAGES_DAY] =
                     s->worker->policy->legacies[s->listener->legacy].messages_day;
         }
         if (!a)
