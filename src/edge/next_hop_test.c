@@ -24,7 +24,7 @@ struct a_mail {
         enum relay_on on; /* the last event */
         int events;
         unsigned code;
-        bool unsure, free_at_once;
+        bool unsure, free_at_once, over; /* over: the relay is freed */
         char text[256], enhanced[16], why[128];
 };
 
@@ -38,7 +38,8 @@ static void hears(void *arg, const struct relay_event *e)
         snprintf(m->text, sizeof m->text, "%.*s", SLICE_ARGS(e->reply.text));
         snprintf(m->enhanced, sizeof m->enhanced, "%.*s", SLICE_ARGS(e->reply.enhanced));
         snprintf(m->why, sizeof m->why, "%s", e->why ? e->why : "");
-        if (m->free_at_once || e->on == RELAY_ON_GONE || e->on == RELAY_ON_DONE)
+        m->over = m->free_at_once || e->on == RELAY_ON_GONE || e->on == RELAY_ON_DONE;
+        if (m->over)
                 relay_free(take(m->relay));
 }
 
@@ -98,7 +99,7 @@ static void whole_message(struct a_test *t, struct a_mail *m)
         assert_non_null(m->relay);
         relay_data(m->relay);
         settle(t->loop);
-        if (!m->relay || m->on != RELAY_ON_DATA || m->code != 354)
+        if (m->over || m->on != RELAY_ON_DATA || m->code != 354)
                 return;
         relay_bytes(m->relay, S("Subject: x\r\n\r\n.dot\r\n"));
         relay_end(m->relay);
