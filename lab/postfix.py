@@ -92,6 +92,13 @@ class Postfix:
         for address in (f"{place.v4}:{port}", f"[{place.v6}]:{port}"):
             self._services.append(f"{address} inet n - n - - smtpd -o myhostname={name}{rules}")
 
+    def serve_proxied(self, name, place, port, networks):
+        """Listen at a Place for an edge that says by the PROXY protocol whose connection it is; who is of these networks may send."""
+        rules = (f" -o smtpd_upstream_proxy_protocol=haproxy -o mynetworks={networks}"
+                 " -o smtpd_relay_restrictions=permit_mynetworks,reject -o smtpd_discard_ehlo_keywords=chunking")
+        for address in (f"{place.v4}:{port}", f"[{place.v6}]:{port}"):
+            self._services.append(f"{address} inet n - n - - smtpd -o myhostname={name}{rules}")
+
     def start(self):
         """Write the folders and start the master, without the second of checks that `postfix start` makes before it."""
         for folder, owner in _FOLDERS.items():

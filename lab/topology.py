@@ -169,6 +169,7 @@ def start_postfix(lab):
     lab.mta_isp.serve("mx.example.net.br", lab.mx, 25)
     lab.mta_isp.serve("smtps.example.net.br", lab.submission, 587, submission=True)
     lab.mta_isp.serve_edge("out.example.net.br", lab.mx, 10025)
+    lab.mta_isp.serve_proxied("proxied.example.net.br", lab.mx, 10026, "198.51.100.0/24,[2001:db8:100::]/40")
     for mta in (lab.mta_outside, lab.mta_isp):
         mta.start()
     for mta in (lab.mta_outside, lab.mta_isp):

@@ -55,8 +55,8 @@ def test_swaks(edge, port, to, source, mechanism):
     subject = f"swaks-{mechanism}-{port}-{'6' if ':' in to else '4'}"
     message = edge.folder / "message"
     message.write_bytes((TEXT % subject).encode().removesuffix(b"\r\n"))     # it puts one before the dot
-    done = edge.command("swaks", "--server", to, "--port", port, *(["-6"] if ":" in to else []), "--local-interface", source, "--to", "bia@example.org", "--from", ANA,
-                        "--tls-on-connect" if port == 465 else "--tls", "--auth", mechanism, "--auth-user", ANA, "--auth-password",
+    done = edge.command("swaks", "--server", to, "--port", port, *(["-6"] if ":" in to else []), "--local-interface", source,
+                        "--to", "bia@example.org", "--from", ANA, "--tls-on-connect" if port == 465 else "--tls", "--auth", mechanism, "--auth-user", ANA, "--auth-password",
                         PASSWORD, "--ehlo", "pc.example.net", "--data", f"@{message}", "--suppress-data")
     assert done.returncode == 0, done.stdout
     check(edge, subject, TEXT % subject, source)
@@ -80,8 +80,9 @@ def test_curl(edge, port, to, source):
     subject = f"curl-{port}-{'6' if ':' in to else '4'}"
     message = edge.folder / "message"
     message.write_bytes((TEXT % subject).encode())
-    done = edge.command("curl", "-sS", "--connect-to", f"{NAME}:{port}:{'[' + to + ']' if ':' in to else to}:{port}", "--cacert", edge.folder / "tls/chain.pem", "--interface", source,
-                        "--ssl-reqd", f"{'smtps' if port == 465 else 'smtp'}://{NAME}:{port}/pc.example.net", "--mail-from", ANA,
+    shown = f"[{to}]" if ":" in to else to
+    done = edge.command("curl", "-sS", "--connect-to", f"{NAME}:{port}:{shown}:{port}", "--cacert", edge.folder / "tls/chain.pem",
+                        "--interface", source, "--ssl-reqd", f"{'smtps' if port == 465 else 'smtp'}://{NAME}:{port}/pc.example.net", "--mail-from", ANA,
                         "--mail-rcpt", "bia@example.org", "--user", f"{ANA}:{PASSWORD}", "--upload-file", message)
     assert done.returncode == 0, done.stderr
     check(edge, subject, TEXT % subject, source)
@@ -94,7 +95,8 @@ def test_s_nail(edge, port):
     login = f"{ANA.replace('@', '%40')}:{PASSWORD.replace(' ', '%20')}"
     done = edge.command("s-nail", "-:/", "-S", "v15-compat=y", "-S", f"mta={scheme}://{login}@{SERVER}:{port}", "-S", "tls-verify=ignore",
                         "-S", "smtp-use-starttls" if port != 465 else "nosmtp-use-starttls", "-S", f"from={ANA}", "-S", "hostname=pc.example.net",
-                        "-S", "mime-encoding=8bit", "-S", "sendwait", "-s", f"nail-{port}", "bia@example.org", input="Olá, João\n.\nfim\n", env={"LC_ALL": "C.UTF-8", "HOME": str(edge.folder)})
+                        "-S", "mime-encoding=8bit", "-S", "sendwait", "-s", f"nail-{port}", "bia@example.org",
+                        input="Olá, João\n.\nfim\n", env={"LC_ALL": "C.UTF-8", "HOME": str(edge.folder)})
     assert done.returncode == 0, done.stderr
     mail, = edge.arrived(f"nail-{port}")
     assert f"(Authenticated sender: {ANA})" in mail.mta and mail.rest.endswith(b"\n.\nfim\n")
@@ -236,8 +238,7 @@ def test_portuguese(edge):
         with edge.talk(465) as talk:
             talk.hello()
             return talk.say("AUTH PLAIN " + plain(ANA, "errada"))[1]
-    while "Usuario ou senha incorretos" not in new():
-        pass
+    wait_for(lambda: "Usuario ou senha incorretos" in new(), "Portuguese", 15)
     with edge.logged_in() as talk:
         assert "nao pertence ao seu usuario" in talk.say(f"MAIL FROM:<{RUI}>")[1]
         assert "nao pertence ao seu usuario" in talk.send(text=f"From: {RUI}\r\n\r\nx\r\n")[1]
@@ -248,8 +249,7 @@ def test_portuguese(edge):
     n = len(edge.events("edge-ready"))
     edge.porteiro.run("apply")
     edge.wait_event("edge-ready", n + 2)
-    while "wrong" not in new():
-        pass
+    wait_for(lambda: "wrong" in new(), "English", 15)
 
 
 def test_the_reference_of_a_refusal_leads_to_the_line(edge):
@@ -271,7 +271,7 @@ def test_limits_are_charged_when_a_message_was_taken_and_not_before(edge):
         for _ in range(4):
             assert talk.send(sender=EVA, text=f"From: {RUI}\r\n\r\nx\r\n")[0] == 550
             talk.must(f"MAIL FROM:<{EVA}>")
-            assert talk.say("RCPT TO:<nobody@example.org>") [0] == 550
+            assert talk.say("RCPT TO:<nobody@example.org>")[0] == 550
             talk.must("RCPT TO:<bia@example.org>")
             talk.must("RSET")
         assert talk.send("limit-1", EVA, ["a@example.org", "b@example.org"])[0] == 250
@@ -399,3 +399,15 @@ def test_tls_is_of_this_decade(edge):
         assert talk.socket.version() in ("TLSv1.3", "TLSv1.2")
     done = edge.command("openssl", "s_client", "-connect", f"{SERVER}:465", "-tls1_1", "-cipher", "ALL:@SECLEVEL=0", input="")
     assert done.returncode != 0 and "protocol version" in done.stderr, done
+
+
+def test_the_way_to_the_mta_under_tls(edge):
+    n = len(edge.events("edge-ready"))
+    edge.write(more="next-hop-tls must")
+    edge.porteiro.run("apply")
+    edge.wait_event("edge-ready", n + 2)
+    wait_for(lambda: len(edge.pids("worker")) == 2, "the end of the former ones", 10)
+    with edge.logged_in() as talk:
+        assert talk.send("under-tls")[0] == 250
+    assert f"(Authenticated sender: {ANA})" in edge.arrived("under-tls")[0].mta
+    assert "TLS connection established from" in postfix_log(edge)

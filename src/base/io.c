@@ -10,10 +10,10 @@
 #include <openssl/x509v3.h>
 #include <signal.h>
 
-enum { PIECE = 64 << 10, ROUNDS = 4 };
+enum { PIECE = 64 << 10, RECORD = 16 << 10, ROUNDS = 4 }; /* RECORD: of TLS, RFC 8446 5.1 */
 
 enum state { CONNECTING, HANDSHAKE, OPEN, FINISHING, LINGERING, ENDED };
-enum { NO_END = -1 };
+enum { NO_END = -1, ANEW = -1 };
 
 /* Callbacks run from on_event() alone, never from what a session calls: whatever a session does, it is not called before it returned. */
 
@@ -24,6 +24,7 @@ struct io {
         void *arg;
         SSL *ssl;
         int64_t deadline, linger;
+        int64_t armed;    /* the deadline that the event has; ANEW: it must be told again */
         char *kept, *out; /* NULL while empty */
         uint32_t n_kept, n_out, cap_out;
         uint32_t n_clear; /* of the output, written before TLS was begun */
@@ -78,6 +79,11 @@ static void watch(struct io *io)
         if (io->running || io->state == ENDED)
                 return;
         bool r = wants_read(io), w = wants_write(io);
+        bool same = r == io->watching_read && w == io->watching_write && io->deadline == io->armed;
+        if (same && io->due)
+                event_active(&io->event, 0, 0);
+        if (same)
+                return;
         struct timeval left = { 0 }, *timeout = NULL;
         if (io->deadline) {
                 int64_t us = io->deadline - time_monotonic();
@@ -97,6 +103,7 @@ static void watch(struct io *io)
                 event_remove_timer(&io->event);
         if ((r || w || timeout) && event_add(&io->event, timeout) == -1)
                 panic("event_add");
+        io->armed = io->deadline;
         if (io->due) /* event_del() forgot it */
                 event_active(&io->event, 0, 0);
 }
@@ -112,6 +119,7 @@ static struct io *make(struct loop *l, int fd, const struct io_events *events, v
         io->arg = arg;
         io->state = (uint8_t)state;
         io->end = NO_END;
+        io->armed = ANEW;
         watch(io);
         return io;
 }
@@ -159,7 +167,8 @@ static void destroy(struct io *io)
         if (event_initialized(&io->event))
                 event_del(&io->event);
         SSL_free(io->ssl);
-        close(io->fd);
+        if (io->fd != -1)
+                close(io->fd);
         drop_kept(io);
         drop_out(io);
         free(io);
@@ -174,13 +183,23 @@ void io_free(struct io *io)
                 destroy(io);
 }
 
+int io_leave(struct io *io)
+{
+        if (io->state != OPEN || io->running || io->freed || io->due || io->ssl || io->held || io->n_kept || io->n_out)
+                return -1;
+        event_del(&io->event);
+        int fd = io->fd;
+        io->fd = -1;
+        destroy(io);
+        return fd;
+}
+
 /* on_event() is run soon: there is something to be told, or done. */
 static void soon(struct io *io)
 {
-        if (io->running)
-                return;
         io->due = true;
-        event_active(&io->event, 0, 0);
+        if (!io->running) /* else when that returns */
+                event_active(&io->event, 0, 0);
 }
 
 static void end(struct io *io, enum io_end why)
@@ -223,7 +242,8 @@ static void tls_failed(struct io *io, int result)
 static size_t put(struct io *io, struct slice s)
 {
         if (!io->ssl) {
-                ssize_t n = send(io->fd, s.p, s.n, MSG_NOSIGNAL);
+                /* the last words and the end go in one packet */
+                ssize_t n = send(io->fd, s.p, s.n, MSG_NOSIGNAL | (io->state == FINISHING ? MSG_MORE : 0));
                 if (n >= 0)
                         return (size_t)n;
                 if (errno != EAGAIN && errno != EINTR)
@@ -260,13 +280,21 @@ static void flush(struct io *io)
         }
         io->n_out -= (uint32_t)gone;
         if (io->n_out) {
-                memmove(io->out, io->out + gone, io->n_out);
+                if (gone)
+                        memmove(io->out, io->out + gone, io->n_out);
                 io->waited = true;
                 return;
         }
         drop_out(io);
         if (io->state == FINISHING)
                 close_down(io);
+        else if (io->waited)
+                soon(io); /* drained() is due, and nothing is waited for that would lead to it */
+}
+
+static bool deaf(const struct io *io)
+{
+        return io->state >= FINISHING || io->freed; /* its end is told, or on the way */
 }
 
 /* What grows in place leaves copies behind. */
@@ -281,18 +309,46 @@ static void more_room(struct io *io, size_t n)
         io->cap_out = (uint32_t)n;
 }
 
-bool io_write(struct io *io, struct slice s)
+static void queue(struct io *io, struct slice s)
 {
-        if (io->state >= FINISHING || io->freed || s.n == 0)
-                return true; /* its end is told, or on the way */
-        if (s.n > IO_BACKLOG - io->n_out)
-                return false;
         if (io->cap_out - io->n_out < s.n)
                 more_room(io, io->n_out + s.n);
         memcpy(io->out + io->n_out, s.p, s.n);
         io->n_out += (uint32_t)s.n;
+}
+
+bool io_add(struct io *io, struct slice s)
+{
+        if (deaf(io) || s.n == 0)
+                return true;
+        if (s.n > IO_BACKLOG - io->n_out)
+                return false;
+        queue(io, s);
+        return true;
+}
+
+void io_flush(struct io *io)
+{
+        if (deaf(io) || io->n_out == 0)
+                return;
         flush(io);
         watch(io);
+}
+
+/* Where nothing waits it goes out from where it stands; only what finds no room is copied. */
+bool io_write(struct io *io, struct slice s)
+{
+        size_t gone = 0;
+        if (deaf(io) || s.n == 0)
+                return true;
+        if (s.n > IO_BACKLOG - io->n_out)
+                return false;
+        if (io->state == OPEN && io->n_out == 0)
+                gone = put(io, s);
+        if (gone == s.n || io->state == ENDED)
+                return true;
+        queue(io, slice_from(s, gone));
+        io_flush(io);
         return true;
 }
 
@@ -364,6 +420,8 @@ static void read_some(struct io *io)
                 if (n <= 0)
                         return;
                 offer(io, (struct slice){ piece, (size_t)n });
+                if (n < (io->ssl ? RECORD : PIECE))
+                        return; /* that was all: to ask again would cost a system call to hear so */
         }
 }
 
@@ -512,6 +570,8 @@ static void on_event(evutil_socket_t fd, short what, void *arg)
         struct io *io = arg;
         (void)fd;
         io->running = true;
+        if (io->armed)
+                io->armed = ANEW; /* libevent counts from now on again */
         io->due = false;
         step(io, what);
         if (!io->freed && io->end != NO_END) {

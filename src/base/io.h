@@ -48,10 +48,16 @@ struct io *io_new(struct loop *l, int fd, const struct io_events *events, void *
 /* NULL with errno where not even a beginning is possible; else ready() or ended(IO_REFUSED) follows. `from` may be NULL. */
 struct io *io_connect(struct loop *l, const struct sockaddr *to, socklen_t to_length, const struct sockaddr *from,
                       socklen_t from_length, const struct io_events *events, void *arg);
+/* Frees it and leaves its descriptor to the caller, who may come back with io_new(); -1, and nothing happens, where it still has something
+ * to do: input or output is kept, TLS is on, its end is near, or one of its callbacks runs. */
+int io_leave(struct io *io);
 void io_free(struct io *io); /* at once; output that was not written is lost. NULL is fine */
 
 /* False, and nothing is added, where it would not fit into the backlog: the peer does not read. */
 bool io_write(struct io *io, struct slice s);
+/* The same, but it waits for io_flush(), or for more: pieces that belong together go out in one system call. */
+bool io_add(struct io *io, struct slice s);
+void io_flush(struct io *io);
 size_t io_backlog(const struct io *io);
 /* Offers again what was not taken, and reads on. */
 void io_more(struct io *io);

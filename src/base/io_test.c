@@ -20,6 +20,7 @@ struct peer {
         enum io_end why;
         bool echo, free_at_once, stop_at_end;
         size_t stop_at; /* bytes */
+        SSL_CTX *tls;   /* begun, as a client, when bytes come */
 };
 
 static size_t take_bytes(void *arg, struct slice all)
@@ -33,6 +34,8 @@ static size_t take_bytes(void *arg, struct slice all)
                 io_free(take(p->io));
                 loop_stop(p->loop, 0);
         }
+        if (p->tls)
+                io_start_tls(p->io, take(p->tls), false, NULL);
         if (p->stop_at && p->got.n >= p->stop_at)
                 loop_stop(p->loop, 0);
         return n;
@@ -236,6 +239,45 @@ static void it_may_be_freed_in_its_own_callback(void **state)
 }
 
 /* A close with input unread is a reset, which takes the last words back. Only a TCP connection shows it. */
+/* The last of it went out in a flush of the session's own, not because the descriptor had room. */
+static void room_is_told_whoever_made_it(void **state)
+{
+        struct pair *t = *state;
+        static char much[IO_BACKLOG], in[64 << 10];
+        assert_true(io_add(t->a.io, (struct slice){ much, sizeof much }));
+        assert_int_equal(io_backlog(t->a.io), sizeof much);
+        io_flush(t->a.io);
+        assert_true(io_backlog(t->a.io) > 0);
+        while (io_backlog(t->a.io)) {
+                assert_true(recv(io_fd(t->b.io), in, sizeof in, 0) > 0);
+                io_flush(t->a.io);
+        }
+        settle(t->loop);
+        assert_int_equal(t->a.drained, 1);
+}
+
+static void a_descriptor_may_be_left_and_come_back_to(void **state)
+{
+        struct pair *t = *state;
+        t->a.most = 0;
+        assert_true(io_write(t->b.io, S("kept")));
+        settle(t->loop);
+        assert_int_equal(io_leave(t->a.io), -1); /* those bytes would be lost */
+        t->a.most = SIZE_MAX;
+        io_more(t->a.io);
+        settle(t->loop);
+        int fd = io_leave(t->a.io);
+        assert_true(fd >= 0);
+        assert_true(io_write(t->b.io, S(" and unread")));
+        settle(t->loop);
+        assert_int_equal(send(fd, "x", 1, 0), 1);
+        t->a.io = io_new(t->loop, fd, &events, &t->a);
+        settle(t->loop);
+        assert_int_equal(t->a.got.n, 15);
+        assert_memory_equal(t->a.got.p, "kept and unread", 15);
+        assert_int_equal(t->b.got.n, 1);
+}
+
 static void the_last_words_arrive(void **state)
 {
         struct pair *t = *state;
@@ -340,6 +382,21 @@ static void what_was_read_before_tls_is_thrown_away(void **state)
         SSL_CTX_free(ctx);
 }
 
+/* Nobody else will: the one who is to begin must not wait for the other. */
+static void tls_begins_inside_the_callback_that_asks_for_it(void **state)
+{
+        struct pair *t = *state;
+        SSL_CTX *client = SSL_CTX_new(TLS_client_method()), *server = server_context();
+        t->a.tls = client;
+        io_write(t->b.io, S("220 go ahead\r\n"));
+        io_start_tls(t->b.io, server, true, NULL);
+        settle(t->loop);
+        assert_non_null(io_tls(t->a.io));
+        assert_non_null(io_tls(t->b.io));
+        SSL_CTX_free(client);
+        SSL_CTX_free(server);
+}
+
 static void the_end_of_tls_is_told_from_a_cut(void **state)
 {
         struct pair *t = *state;
@@ -388,10 +445,13 @@ int main(void)
                 A_TEST(a_deadline_ends_it_also_when_bytes_keep_coming),
                 A_TEST(last_words_can_be_said_at_a_deadline),
                 A_TEST(it_may_be_freed_in_its_own_callback),
+                A_TEST(room_is_told_whoever_made_it),
+                A_TEST(a_descriptor_may_be_left_and_come_back_to),
                 A_TEST(the_last_words_arrive),
                 A_TEST(nobody_there_is_said),
                 A_TEST(tls_carries_what_is_written),
                 A_TEST(what_was_read_before_tls_is_thrown_away),
+                A_TEST(tls_begins_inside_the_callback_that_asks_for_it),
                 A_TEST(the_end_of_tls_is_told_from_a_cut),
                 A_TEST(a_cut_is_no_end),
                 A_TEST(no_tls_is_a_failure_of_tls),

@@ -109,18 +109,34 @@ static struct slice login_of(const struct session *s, char text[LEGACY_LOGIN_MAX
         return slice_of(text);
 }
 
-/* The address of IPv6 as "IPV6:2001:db8::1", as Postfix wants it. */
-static void who_of(const struct session *s, char addr[ADDR_TEXT_MAX + 8], char port[8],
-                   struct slice who[SMTP_XCLIENT_COUNT])
+struct who_texts {
+        char addr[ADDR_TEXT_MAX + 8], port[8], dest[ADDR_TEXT_MAX + 8], dest_port[8], login[LEGACY_LOGIN_MAX];
+};
+
+/* An address of IPv6 is "IPV6:2001:db8::1", as Postfix wants it. */
+static struct slice print_address(const struct addr *a, char out[ADDR_TEXT_MAX + 8])
 {
         char text[ADDR_TEXT_MAX];
+        snprintf(out, ADDR_TEXT_MAX + 8, "%s%s", addr_is_v4(a) ? "" : "IPV6:", addr_print(a, text));
+        return slice_of(out);
+}
+
+static struct slice print_port(uint16_t port, char out[8])
+{
+        snprintf(out, 8, "%u", port);
+        return slice_of(out);
+}
+
+static void who_of(const struct session *s, struct who_texts *texts, struct slice who[SMTP_XCLIENT_COUNT])
+{
         memset(who, 0, SMTP_XCLIENT_COUNT * sizeof *who);
-        snprintf(addr, ADDR_TEXT_MAX + 8, "%s%s", addr_is_v4(&s->peer) ? "" : "IPV6:", addr_print(&s->peer, text));
-        snprintf(port, 8, "%u", s->peer_port);
-        who[SMTP_XCLIENT_ADDR] = slice_of(addr);
-        who[SMTP_XCLIENT_PORT] = slice_of(port);
+        who[SMTP_XCLIENT_ADDR] = print_address(&s->peer, texts->addr);
+        who[SMTP_XCLIENT_PORT] = print_port(s->peer_port, texts->port);
+        who[SMTP_XCLIENT_DESTADDR] = print_address(&s->dest, texts->dest);
+        who[SMTP_XCLIENT_DESTPORT] = print_port(s->dest_port, texts->dest_port);
         who[SMTP_XCLIENT_HELO] = slice_of(s->helo);
         who[SMTP_XCLIENT_PROTO] = s->smtp.esmtp ? S("ESMTP") : S("SMTP");
+        who[SMTP_XCLIENT_LOGIN] = login_of(s, texts->login);
 }
 
 /* The reference in the refusal leads here. */
@@ -137,7 +153,7 @@ static void log_refused(struct session *s, struct slice from, const char *why)
 
 void carry_mail(struct session *s, const struct smtp_mail *m)
 {
-        char addr[ADDR_TEXT_MAX + 8], port[8], login[LEGACY_LOGIN_MAX];
+        struct who_texts texts;
         struct slice who[SMTP_XCLIENT_COUNT];
         struct smtp_mail mail = *m;
         carry_drop(s);
@@ -163,8 +179,7 @@ void carry_mail(struct session *s, const struct smtp_mail *m)
         struct letter *l = s->letter = xcalloc(1, sizeof *l);
         l->from = take(from);
         l->began = time_monotonic();
-        who_of(s, addr, port, who);
-        who[SMTP_XCLIENT_LOGIN] = login_of(s, login);
+        who_of(s, &texts, who);
         l->relay = relay_new(s->worker->hops, &mail, who, on_relay, s);
         session_answer(s, NULL);
 }
@@ -174,6 +189,17 @@ void carry_mail(struct session *s, const struct smtp_mail *m)
 _Static_assert((int)SENDING_LIMITS == QUOTA_LIMIT_COUNT && (int)SENDING_WHOSE == QUOTA_IDENTITY_COUNT,
                "the policy has a number for each limit of each identity");
 
+/* Of a machine behind a legacy listener: what its neighbours at the same address submit with a login is not its sending. */
+static struct slice legacy_quota_name(const struct session *s)
+{
+        static char text[LEGACY_LOGIN_MAX + ADDR_TEXT_MAX + 2]; /* read before the next is asked for */
+        char login[LEGACY_LOGIN_MAX], addr[ADDR_TEXT_MAX];
+        struct slice name = login_of(s, login);
+        struct addr key = addr_is_v4(&s->peer) ? s->peer : addr_mask(s->peer, 64);
+        snprintf(text, sizeof text, "%.*s %s", SLICE_ARGS(name), addr_print(&key, addr));
+        return slice_of(text);
+}
+
 static struct quota_who quota_who_of(const struct session *s)
 {
         struct quota_who q = { .address = s->peer };
@@ -181,7 +207,8 @@ static struct quota_who quota_who_of(const struct session *s)
         for (size_t whose = 0; whose < QUOTA_IDENTITY_COUNT; whose++)
                 memcpy(q.limits[whose].v, s->worker->policy->sending.v[whose], sizeof q.limits[whose].v);
         if (s->listener->role == EDGE_LEGACY) {
-                q.limits[QUOTA_ADDRESS].v[QUOTA_MESSAGES_DAY] =
+                q.login = legacy_quota_name(s);
+                q.limits[QUOTA_LOGIN].v[QUOTA_MESSAGES_DAY] =
                     s->worker->policy->legacies[s->listener->legacy].messages_day;
         }
         if (!a)
@@ -391,12 +418,13 @@ static void put_missing(struct session *s, struct buf *out)
 {
         const struct smtp_header *h = &s->letter->header;
         uint64_t chance;
-        if (getrandom(&chance, sizeof chance, 0) != (ssize_t)sizeof chance)
-                panic("no random numbers");
         if (!h->count[SMTP_FIELD_DATE])
                 smtp_put_date(out, worker_now(), s->worker->zone_minutes);
-        if (!h->count[SMTP_FIELD_MESSAGE_ID])
-                smtp_put_message_id(out, worker_now(), chance, s->smtp.rules->host);
+        if (h->count[SMTP_FIELD_MESSAGE_ID])
+                return;
+        if (getrandom(&chance, sizeof chance, 0) != (ssize_t)sizeof chance)
+                panic("no random numbers");
+        smtp_put_message_id(out, worker_now(), chance, s->smtp.rules->host);
 }
 
 /* The head is whole: it goes, or the message does not. */
@@ -444,6 +472,12 @@ void carry_bytes(struct session *s, struct slice bytes)
         }
         if (!l->refusal.code)
                 forward(s, bytes);
+}
+
+void carry_flush(struct session *s)
+{
+        if (s->letter && s->letter->streams && s->letter->relay)
+                relay_flush(s->letter->relay);
 }
 
 void carry_end(struct session *s, uint64_t size)

@@ -17,6 +17,8 @@ void carry_mail(struct session *s, const struct smtp_mail *m);
 void carry_rcpt(struct session *s, const struct smtp_rcpt *r);
 void carry_data(struct session *s);
 void carry_bytes(struct session *s, struct slice bytes);
+/* What carry_bytes() gathered goes out. */
+void carry_flush(struct session *s);
 void carry_end(struct session *s, uint64_t size);
 /* The envelope is over, or the conversation: what is not ended is taken back. */
 void carry_drop(struct session *s);

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <linux/in6.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 enum { BACKLOG = 4096, SUBMISSIONS_PORT = 465 };
@@ -109,6 +110,7 @@ static int open_one(const struct door *d)
         if (fd == -1)
                 return -errno;
         setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &(int){ 1 }, sizeof(int));
+        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int)); /* who is accepted inherits it */
         if (!v4)
                 setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){ 1 }, sizeof(int));
         print(d, &name);

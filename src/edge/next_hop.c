@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "edge/next_hop.h"
 #include "base/log.h"
+#include "edge/proxy.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -8,7 +9,7 @@
 #include <stdio.h>
 #include <sys/un.h>
 
-enum { PATH_MOST = 1200, IDENTITY_MOST = 2400, ROOM_HIGH = 128 << 10, MTA_TEXT = 128 };
+enum { PATH_MOST = 1200, IDENTITY_MOST = 2400, ROOM_HIGH = 128 << 10, GATHER = 32 << 10, MTA_TEXT = 128 };
 
 #define DOWN_FIRST SECOND
 #define DOWN_MOST (60 * SECOND)
@@ -30,7 +31,8 @@ struct hop {
         struct smtp_client smtp;
         struct relay *relay; /* NULL: idle, or on its way to be */
         struct hop *next, *before;
-        char *identity; /* what XCLIENT said last; NULL: nothing */
+        char *identity;   /* what XCLIENT or the PROXY header said last; NULL: nothing */
+        struct buf proxy; /* the header, where there is one */
         int64_t idle_since;
         enum stage stage;
         bool reused;        /* and has not answered since */
@@ -80,7 +82,8 @@ static char *copy_identity(const struct slice who[SMTP_XCLIENT_COUNT], struct sl
         buf_init(&b, IDENTITY_MOST);
         size_t start[SMTP_XCLIENT_COUNT];
         for (size_t i = 0; i < SMTP_XCLIENT_COUNT; i++) {
-                buf_addf(&b, "%zu=", i);
+                buf_addc(&b, (char)('0' + i));
+                buf_addc(&b, '=');
                 start[i] = b.n;
                 buf_add(&b, who[i]);
                 buf_addc(&b, '\n');
@@ -152,6 +155,7 @@ static void hop_end(struct hop *h)
 {
         smtp_client_done(&h->smtp);
         free(h->identity);
+        buf_done(&h->proxy);
         free(h);
 }
 
@@ -276,7 +280,7 @@ static void hop_identify(struct hop *h)
 {
         struct relay *r = h->relay;
         const struct hops_rules *rules = h->all->rules;
-        if (!r || !rules->identify || (h->identity && strcmp(h->identity, r->identity) == 0)) {
+        if (!r || rules->identify != EDGE_IDENTIFY_XCLIENT || (h->identity && strcmp(h->identity, r->identity) == 0)) {
                 hop_ready(h);
                 return;
         }
@@ -405,6 +409,8 @@ static void on_io_ready(void *arg)
         struct hop *h = arg;
         if (io_tls(h->io))
                 smtp_client_tls(&h->smtp, time_monotonic(), true, &h->all->out);
+        else if (h->proxy.n)
+                buf_add(&h->all->out, buf_slice(&h->proxy));
         flush_out(h);
 }
 
@@ -476,6 +482,28 @@ static struct mta *choose(struct hops *all)
         return NULL;
 }
 
+static struct addr addr_of(struct slice text, struct slice port, uint16_t *ret_port)
+{
+        struct addr a = { .b = { 0 } };
+        uint64_t n = 0;
+        addr_parse(slice_starts(text, S("IPV6:")) ? slice_from(text, 5) : text, &a);
+        slice_u64(port, UINT16_MAX, &n);
+        *ret_port = (uint16_t)n;
+        return a;
+}
+
+static void introduce(struct hop *h, const struct relay *r)
+{
+        uint16_t from_port, to_port;
+        if (h->all->rules->identify != EDGE_IDENTIFY_PROXY)
+                return;
+        struct addr from = addr_of(r->who[SMTP_XCLIENT_ADDR], r->who[SMTP_XCLIENT_PORT], &from_port);
+        struct addr to = addr_of(r->who[SMTP_XCLIENT_DESTADDR], r->who[SMTP_XCLIENT_DESTPORT], &to_port);
+        buf_init(&h->proxy, PROXY_MOST);
+        proxy_put(&h->proxy, &from, from_port, &to, to_port);
+        h->identity = xstrdup(r->identity);
+}
+
 /* NULL: no MTA is to be had. */
 static struct hop *hop_new(struct hops *all, struct relay *r)
 {
@@ -489,6 +517,7 @@ static struct hop *hop_new(struct hops *all, struct relay *r)
                         all->counts.lent++;
                         list_add(&all->busy, h);
                         smtp_client_init(&h->smtp, &all->rules->smtp, time_monotonic());
+                        introduce(h, r);
                         io_deadline(h->io, time_monotonic() + HOP_CONNECT);
                         if (!mta->at->path.n)
                                 setsockopt(io_fd(h->io), IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
@@ -511,7 +540,8 @@ static struct hop *idle_for(struct hops *all, const struct relay *r)
                         best = h;
                         break;
                 }
-        if (!best)
+        bool his = best && best->identity && strcmp(best->identity, r->identity) == 0;
+        if (!best || (all->rules->identify == EDGE_IDENTIFY_PROXY && !his))
                 return NULL;
         list_drop(&all->idle, best);
         list_add(&all->busy, best);
@@ -655,11 +685,22 @@ bool relay_bytes(struct relay *r, struct slice bytes)
         if (r->stage != RELAY_BYTES)
                 return true; /* its end is told, or on the way */
         bool good = smtp_client_bytes(&r->hop->smtp, time_monotonic(), bytes, &r->all->out);
-        flush_out(r->hop);
+        io_add(r->hop->io, buf_slice(&r->all->out));
+        buf_clear(&r->all->out);
+        if (io_backlog(r->hop->io) > GATHER)
+                io_flush(r->hop->io);
         if (!good)
                 panic("bytes that smtp/data let pass are held back by smtp/data");
         r->no_room = io_backlog(r->hop->io) > ROOM_HIGH;
         return !r->no_room;
+}
+
+void relay_flush(struct relay *r)
+{
+        if (r->stage == RELAY_BYTES) {
+                io_flush(r->hop->io);
+                flush_out(r->hop); /* for the deadline */
+        }
 }
 
 void relay_end(struct relay *r)

@@ -6,7 +6,8 @@
  *
  * MAIL is not asked for by itself: it goes out with the first RCPT, and what the MTA says against the sender is the answer to that one. So
  * a refused login, a mistyped recipient or a conversation without mail cost the MTA nothing, and accepted ones a round trip less.
- * The MTA is told whose mail it is by XCLIENT, anew only where that differs from what the connection was told last.
+ * The MTA is told whose mail it is by XCLIENT, anew only where that differs from what the connection was told last; or by the PROXY
+ * protocol, at the beginning of a connection, which then serves that client alone.
  *
  * WAITING VERSUS REFUSING when all connections are lent, or no MTA takes a new one: a transaction waits, in order, up to HOP_WAIT; then
  * the client is told to come again. A connection that was kept and proves dead at its first command is replaced once, unseen by the
@@ -49,7 +50,7 @@ struct hops_rules {
         size_t n;
         struct smtp_client_rules smtp;
         struct ssl_ctx_st *tls; /* NULL: never */
-        bool identify;
+        enum edge_identify identify;
         enum smtp_language language;
         int64_t wait; /* 0: HOP_WAIT */
 };
@@ -72,6 +73,8 @@ void relay_rcpt(struct relay *r, const struct smtp_rcpt *rcpt);
 void relay_data(struct relay *r);
 /* False: enough for now, RELAY_ON_ROOM follows. */
 bool relay_bytes(struct relay *r, struct slice bytes);
+/* A few bytes wait for more, for relay_end(), or for this: it is called when no more are at hand. */
+void relay_flush(struct relay *r);
 void relay_end(struct relay *r);
 /* Its connection is kept where the transaction can be taken back, else dropped: an unfinished message is never ended. */
 void relay_free(struct relay *r);

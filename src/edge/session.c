@@ -7,7 +7,6 @@
 #include "guard/sketch.h"
 
 #include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <openssl/ssl.h>
 
 enum { OUT_MOST = 64 << 10, HELO_SHOWN = 128 };
@@ -141,7 +140,6 @@ void session_new(struct worker *w, const struct setup_listener *l, int fd, const
                 w->sessions->before = s;
         w->sessions = s;
         w->n_sessions++;
-        setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
         s->io = io_new(w->loop, fd, &session_events, s);
         destination(s);
         smtp_server_init(&s->smtp, rules_of(w, l), next_id(w), time_monotonic());
@@ -172,8 +170,25 @@ static void destroy(struct session *s)
         w->n_hurried -= s->hurried;
         smtp_server_done(&s->smtp);
         io_free(s->io);
+        if (!s->io)
+                close(s->parked);
         free(s->helo);
         free(s);
+}
+
+void session_park(struct session *s)
+{
+        int fd = s->io ? io_leave(s->io) : -1;
+        if (fd == -1)
+                return;
+        s->io = NULL;
+        s->parked = fd;
+}
+
+void session_unpark(struct session *s)
+{
+        if (!s->io)
+                s->io = io_new(s->worker->loop, s->parked, &session_events, s);
 }
 
 void session_free(struct session *s)
@@ -186,6 +201,7 @@ void session_free(struct session *s)
 /* This may be the callback of another conversation, which goes through the list of all: its end is told by its own connection. */
 void session_cut(struct session *s)
 {
+        session_unpark(s); /* its end is heard there */
         shutdown(io_fd(s->io), SHUT_RDWR);
 }
 
@@ -214,7 +230,7 @@ static void flush(struct session *s, struct buf *out)
                 trap_drip(s, out);
                 return;
         }
-        if (out->full || (out->n && !io_write(s->io, buf_slice(out)))) {
+        if (out->full || (out->n && !(closed ? io_add : io_write)(s->io, buf_slice(out)))) {
                 session_cut(s); /* it never reads */
                 return;
         }
@@ -232,11 +248,14 @@ static void with_out(struct session *s, void (*work)(struct session *s, void *ar
                 return;
         }
         autobuf out;
+        session_unpark(s);
         buf_init(&out, OUT_MOST);
         s->out = &out;
         s->running = true;
         work(s, arg);
         s->out = NULL;
+        if (!s->freed && !s->role->drips)
+                carry_flush(s);
         if (!s->freed)
                 flush(s, &out);
         s->running = false;
@@ -251,6 +270,7 @@ static void do_answer(struct session *s, void *arg)
 
 void session_within(struct session *s, void (*work)(struct session *s, void *arg), void *arg)
 {
+        session_unpark(s);
         if (!s->out)
                 io_more(s->io); /* what came meanwhile is looked at after this */
         with_out(s, work, arg);
@@ -311,7 +331,7 @@ static void keep_helo(struct session *s, struct slice name)
 /* What every role does with an event, then what this one does. */
 static void handle(struct session *s, const struct smtp_event *e)
 {
-        if (e->on == SMTP_ON_HELO)
+        if (e->on == SMTP_ON_HELO && !(s->role->drips && s->told)) /* the trap needs it for its fact alone */
                 keep_helo(s, e->text);
         s->role->on(s, e);
 }

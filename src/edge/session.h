@@ -6,7 +6,7 @@
  * A question of the machine that is not answered inside its event is answered later by session_answer(), from whatever callback.
  * Owns:    its connection; the letter, account and question of its conversation.
  * Threads: one loop.
- * Limits:  SESSION_LINGER for a peer that does not close. In the trap a conversation that is dripped to costs 512 bytes (trap.c). */
+ * Limits:  SESSION_LINGER for a peer that does not close. In the trap a conversation that is dripped to is parked (trap.h). */
 #pragma once
 
 #include "edge/worker.h"
@@ -27,7 +27,7 @@ extern const struct role role_carry, role_divert, role_trap;
 struct session {
         struct worker *worker;
         struct session *next, *before;
-        struct io *io;
+        struct io *io; /* NULL while it is parked */
         const struct role *role;
         const struct setup_listener *listener;
         struct smtp_server smtp;
@@ -41,14 +41,13 @@ struct session {
                         struct login *login;     /* while that is found out */
                         struct letter *letter;   /* under way */
                 };
-                struct {            /* of one that drips */
-                        char *drip; /* left to be said; freed from drip_all */
-                        char *drip_all;
-                        struct session *drip_next;
+                struct {                   /* of one that drips */
+                        struct drip *drip; /* what is being said; NULL: nothing */
+                        struct session *drip_next, *drip_before;
                 };
         };
-        struct session *drip_before;
-        uint32_t drip_n;
+        uint32_t drip_at; /* how much of that was said */
+        int parked;       /* its descriptor while there is no `io` */
         uint16_t peer_port, dest_port;
         uint16_t rcpts;
         int8_t slot; /* of the drips; -1: none */
@@ -67,6 +66,10 @@ void session_answer_text(struct session *s, enum smtp_text id);
 void session_pause(struct session *s);
 void session_resume(struct session *s);
 void session_greet(struct session *s);
+/* It is only spoken to for now, and that by its descriptor: the connection's state is not needed. It stays where something is kept in it.
+ * Whatever else is done with the session ends this. */
+void session_park(struct session *s);
+void session_unpark(struct session *s);
 /* 421, and the end. */
 void session_stop(struct session *s);
 void session_free(struct session *s);

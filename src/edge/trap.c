@@ -2,6 +2,9 @@
 #include "edge/trap.h"
 #include "base/log.h"
 
+#include <errno.h>
+#include <sys/socket.h>
+
 enum { DETAIL_MOST = 1024, DRIP_MOST = SMTP_REPLY_LINE_MOST };
 
 /* ---- dripping ---- */
@@ -30,10 +33,47 @@ static void list_drop(struct session *s)
         s->slot = -1;
 }
 
+static void drip_drop(struct drip *d)
+{
+        if (d && --d->users == 0)
+                free(d);
+}
+
+static bool same(const struct drip *d, struct slice text, uint32_t ref_at, uint32_t ref_n)
+{
+        size_t rest = ref_at + ref_n;
+        return d && d->n == text.n && d->ref_at == ref_at && d->ref_n == ref_n &&
+               memcmp(d->text, text.p, ref_at) == 0 && memcmp(d->text + rest, text.p + rest, text.n - rest) == 0;
+}
+
+/* The one that was made last, if it fits: they come in crowds. */
+static struct drip *drip_for(struct session *s, struct slice text)
+{
+        struct worker *w = s->worker;
+        char ref[SMTP_REF_TEXT_MAX];
+        uint32_t ref_n = (uint32_t)strlen(session_ref(s, ref));
+        const char *at = memmem(text.p, text.n, ref, ref_n);
+        uint32_t ref_at = at ? (uint32_t)(at - text.p) : 0;
+        ref_n = at ? ref_n : 0;
+        if (!same(w->drip, text, ref_at, ref_n)) {
+                drip_drop(w->drip);
+                w->drip = xmalloc(sizeof *w->drip + text.n);
+                *w->drip = (struct drip){ .users = 1, .n = (uint32_t)text.n, .ref_at = ref_at, .ref_n = ref_n };
+                memcpy(w->drip->text, text.p, text.n);
+        }
+        w->drip->users++;
+        return w->drip;
+}
+
+void trap_done(struct worker *w)
+{
+        drip_drop(take(w->drip));
+}
+
 void trap_forget(struct session *s)
 {
         list_drop(s);
-        free(take(s->drip_all));
+        drip_drop(take(s->drip));
 }
 
 /* Whole lines of it: the answers to a thousand commands at once are not worth their memory for a day. */
@@ -57,14 +97,28 @@ void trap_drip(struct session *s, struct buf *out)
                 session_cut(s);
                 return;
         }
-        free(s->drip_all);
-        s->drip_n = (uint32_t)dripped(out) - 1;
-        s->drip_all = xmalloc(s->drip_n + 1);
-        memcpy(s->drip_all, out->p + 1, s->drip_n);
-        s->drip = s->drip_all;
+        drip_drop(s->drip);
+        s->drip = drip_for(s, (struct slice){ out->p, dripped(out) });
+        s->drip_at = 1;
         io_deadline(s->io, 0);
         if (s->slot == -1)
                 list_add(s, w->slot); /* its turn comes when all other slots had theirs */
+}
+
+/* False: it is gone. A peer that reads nothing for so long that a byte does not fit is told it at his next turn. */
+static bool say_one(struct session *s)
+{
+        const struct drip *d = s->drip;
+        char ref[SMTP_REF_TEXT_MAX];
+        uint32_t in_ref = s->drip_at - d->ref_at;
+        char c = in_ref < d->ref_n ? session_ref(s, ref)[in_ref] : d->text[s->drip_at];
+        if (s->io) {
+                s->drip_at++;
+                return io_write(s->io, (struct slice){ &c, 1 });
+        }
+        ssize_t n = send(s->parked, &c, 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+        s->drip_at += n == 1;
+        return n == 1 || errno == EAGAIN || errno == EINTR;
 }
 
 static void drip_one(struct session *s)
@@ -74,20 +128,27 @@ static void drip_one(struct session *s)
                 session_greet(s);
                 return;
         }
-        if (s->drip_n == 0)
+        if (!s->drip)
                 return;
-        if (!io_write(s->io, (struct slice){ s->drip++, 1 }))
+        if (s->drip_at < s->drip->n && !say_one(s)) {
                 session_cut(s);
-        if (--s->drip_n)
+                return;
+        }
+        if (s->drip_at < s->drip->n)
                 return;
         list_drop(s);
-        free(take(s->drip_all));
+        drip_drop(take(s->drip));
+        session_unpark(s);
         io_deadline(s->io, s->smtp.deadline == TIME_NEVER ? 0 : s->smtp.deadline);
         io_more(s->io);
 }
 
+/* Those that came since the last tick are parked now, not at their first turn: memory that a crowd needs for a moment stays with us. */
 void trap_tick(struct worker *w)
 {
+        for (struct session *s = w->drips[w->slot]; s; s = s->drip_next)
+                if (s->drip)
+                        session_park(s);
         w->slot = (w->slot + 1) % DRIP_SLOTS;
         for (struct session *s = w->drips[w->slot], *next; s; s = next) {
                 next = s->drip_next;
@@ -107,6 +168,7 @@ static void tell(struct session *s)
         session_behaviour(s, &detail);
         session_fact(s, "trap", buf_slice(&detail));
         log_event("trapped", "%s %s", session_where(s, &where), buf_cstr(&detail));
+        free(take(s->helo)); /* told is told */
 }
 
 static void begin(struct session *s)

@@ -7,12 +7,21 @@
  * Owns:    what is left to be dripped.
  * Threads: one loop.
  * Limits:  past policy edge { trap-connections } a conversation gets its replies at once and is closed after the first recipient.
- *          While it is dripped to, a conversation costs its session, its struct io and the rest of one reply: 512 bytes. */
+ *          While it is dripped to, a conversation costs its session and what libevent keeps of a descriptor. It is parked: nothing is
+ *          read, so that a peer that closes is seen when the next byte finds nobody, after one or two turns of DRIP_SLOTS ticks. */
 #pragma once
 
 #include "edge/session.h"
+
+/* One text for all that are told the same: their replies differ in the reference alone. */
+struct drip {
+        uint32_t users, n;
+        uint32_t ref_at, ref_n; /* where each has his own */
+        char text[];
+};
 
 /* The first byte at once, the others one by one. */
 void trap_drip(struct session *s, struct buf *out);
 void trap_tick(struct worker *w); /* every DRIP_TICK */
 void trap_forget(struct session *s);
+void trap_done(struct worker *w);

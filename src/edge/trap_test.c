@@ -71,6 +71,35 @@ static void who_names_a_recipient_is_dripped_to(void **state)
         assert_int_equal(t->keeper.rows, 1);
 }
 
+/* Two that are told the same share its text, and each hears his own reference. */
+static void a_crowd_is_parked(void **state)
+{
+        struct a_worker *t = *state;
+        static const char words[] = "HELO bot\r\nMAIL FROM:<a@b.example>\r\nRCPT TO:<c@d.example>\r\n";
+        autobuf got, ref;
+        buf_init(&got, A_TEXT);
+        buf_init(&ref, A_TEXT);
+        autoclose int one = caught(t), two = caught(t);
+        a_worker_send(t, one, slice_of(words));
+        a_worker_send(t, two, slice_of(words));
+        struct session *second = t->w.sessions, *first = second->next;
+        trap_tick(&t->w);
+        assert_true(!first->io && !second->io && !first->helo);
+        assert_ptr_equal(first->drip, second->drip);
+        for (int i = 0; i < 200 * DRIP_SLOTS && first->drip; i++)
+                trap_tick(&t->w);
+        char text[SMTP_REF_TEXT_MAX];
+        buf_adds(&ref, session_ref(first, text));
+        assert_non_null(first->io); /* it is heard again */
+        assert_non_null(strstr(a_worker_hear(t, one, &got), buf_cstr(&ref)));
+        close(take_fd(&two));
+        for (int i = 0; i < 3 * DRIP_SLOTS && t->w.n_sessions > 1; i++) {
+                trap_tick(&t->w);
+                settle_for(t->w.loop, 2000);
+        }
+        assert_int_equal(t->w.n_sessions, 1);
+}
+
 static void what_he_says_meanwhile_waits(void **state)
 {
         struct a_worker *t = *state;
@@ -95,8 +124,9 @@ static void a_thousand_commands_cost_no_memory(void **state)
         for (int i = 0; i < 900; i++)
                 buf_adds(&many, "NOOP\r\n");
         a_worker_send(t, fd, buf_slice(&many));
-        assert_true(t->w.sessions->drip_n > 0 && t->w.sessions->drip_n < SMTP_REPLY_LINE_MOST);
-        assert_int_equal(t->w.sessions->drip[t->w.sessions->drip_n - 1], '\n');
+        const struct drip *d = t->w.sessions->drip;
+        assert_true(d->n > 0 && d->n <= SMTP_REPLY_LINE_MOST);
+        assert_int_equal(d->text[d->n - 1], '\n');
 }
 
 static void who_talks_before_the_greeting_is_told_of_at_once(void **state)
@@ -154,9 +184,13 @@ int main(void)
 {
 #define A_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
-                A_TEST(who_names_a_recipient_is_dripped_to), A_TEST(what_he_says_meanwhile_waits),
-                A_TEST(a_thousand_commands_cost_no_memory),  A_TEST(who_talks_before_the_greeting_is_told_of_at_once),
-                A_TEST(one_that_is_told_to_go_is_not_kept),  A_TEST(past_its_limit_it_is_short),
+                A_TEST(who_names_a_recipient_is_dripped_to),
+                A_TEST(a_crowd_is_parked),
+                A_TEST(what_he_says_meanwhile_waits),
+                A_TEST(a_thousand_commands_cost_no_memory),
+                A_TEST(who_talks_before_the_greeting_is_told_of_at_once),
+                A_TEST(one_that_is_told_to_go_is_not_kept),
+                A_TEST(past_its_limit_it_is_short),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

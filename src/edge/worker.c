@@ -311,7 +311,7 @@ static void make_hops(struct worker *w)
                                   .smtp = { .helo = e->name,
                                             .tls =
                                                 e->maildir.n ? SMTP_TLS_NEVER : (enum smtp_client_tls)e->next_hop_tls },
-                                  .identify = e->maildir.n || e->identify,
+                                  .identify = e->maildir.n ? EDGE_IDENTIFY_XCLIENT : e->identify,
                                   .language = w->language };
         if (r->smtp.tls != SMTP_TLS_NEVER)
                 r->tls = tls_client();
@@ -425,6 +425,7 @@ void worker_close(struct worker *w)
         asker_free(w->asker);
         facts_free(w->facts);
         loop_free(w->loop);
+        trap_done(w);
         map_done(&w->peers);
         tls_free(w->tls);
         policy_free(w->policy);

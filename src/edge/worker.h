@@ -31,6 +31,7 @@ enum { DRIP_SLOTS = 20, HURRIED_MOST = 100 };
 #define WORKER_DRAIN (10 * MINUTE)
 
 struct session;
+struct drip;
 
 #define WORKER_COUNTS(X)                                                                                               \
         X(accepted)                                                                                                    \
@@ -77,6 +78,7 @@ struct worker {
         struct map peers;                        /* address or /64 → struct peer */
         struct session *drips[DRIP_SLOTS];
         size_t slot;
+        struct drip *drip; /* the last one (trap.c) */
         struct watch *tick, *control, *listeners[SETUP_LISTENERS_MOST], *end;
         uint64_t next_id;
         struct worker_counts n, n_logged;

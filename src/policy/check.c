@@ -576,7 +576,7 @@ static void build_edge(struct builder *b)
                                    .ports_place = d->submission.place,
                                    .name = keep(b, d->name.text),
                                    .help = keep(b, d->help.text),
-                                   .identify = d->identify.value == IDENTIFY_XCLIENT,
+                                   .identify = (enum edge_identify)d->identify.value,
                                    .next_hop_tls = (enum edge_tls)d->next_hop_tls.value,
                                    .size = d->size.value,
                                    .recipients = d->recipients.value,

@@ -244,7 +244,7 @@ static const struct option feed_options[] = {
           .help = "How far the clock behind it may be off: look-ups of its leases reach so far to both sides." },
 };
 
-static const char *const identities[] = { "xclient", "none", NULL };
+static const char *const identities[] = { "none", "xclient", "proxy", NULL }; /* as enum edge_identify */
 static const char *const hop_tls[] = { "never", "may", "must", NULL };
 
 static const struct option edge_options[] = {
@@ -263,7 +263,9 @@ static const struct option edge_options[] = {
         { "next-hop-tls", OPTION_CHOICE, .choices = hop_tls, .fallback = "never", AT(edge, next_hop_tls),
           .help = "Whether the MTA is spoken to under TLS." },
         { "identify", OPTION_CHOICE, .choices = identities, .fallback = "xclient", AT(edge, identify),
-          .help = "How the MTA is told whose mail it is. With none it sees the edge's address alone." },
+          .help = "How the MTA is told whose mail it is. proxy: by the PROXY protocol, version 2, which tells the "
+                  "address and no "
+                  "login. With none it sees the edge's address alone." },
         { "size", OPTION_SIZE, .low = 65536, .high = SIZE_BYTES_MOST, .fallback = "50M", AT(edge, size),
           .help = "Largest message." },
         { "recipients", OPTION_NUMBER, .low = 1, .high = 10000, .fallback = "100", AT(edge, recipients),

@@ -77,7 +77,6 @@ enum language_choice { LANGUAGE_PT_BR, LANGUAGE_EN };
 enum edge_down_choice { EDGE_DOWN_RESET, EDGE_DOWN_OPEN };
 enum tunnel_choice { TUNNEL_OPEN, TUNNEL_BLOCK };
 enum mapping_choice { MAPPING_COMPUTED, MAPPING_LOGGED };
-enum identify_choice { IDENTIFY_XCLIENT, IDENTIFY_NONE };
 
 /* "PREFIX[, PREFIX…]" */
 void option_print_values(const struct option *o, struct buf *out);

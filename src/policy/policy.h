@@ -208,6 +208,7 @@ struct policy_certificate {
         struct slice name, chain, key; /* host name, paths */
 };
 
+enum edge_identify { EDGE_IDENTIFY_NONE, EDGE_IDENTIFY_XCLIENT, EDGE_IDENTIFY_PROXY };
 enum edge_tls { EDGE_TLS_NEVER, EDGE_TLS_MAY, EDGE_TLS_MUST };
 
 struct policy_edge {
@@ -226,7 +227,7 @@ struct policy_edge {
         struct slice maildir; /* empty: the MTAs */
         struct policy_mta *mtas;
         size_t n_mtas;
-        bool identify; /* by XCLIENT */
+        enum edge_identify identify;
         enum edge_tls next_hop_tls;
         int64_t size, recipients;
         int64_t connections, each,
