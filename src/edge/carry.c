@@ -223,6 +223,15 @@ static struct quota_who quota_who_of(const struct session *s)
         return q;
 }
 
+/* Who is named twice is one recipient. */
+static bool named(const struct letter *l, const char *address)
+{
+        for (size_t i = 0; i < l->n_rcpt; i++)
+                if (slice_eq(l->rcpt[i], slice_of(address)))
+                        return true;
+        return false;
+}
+
 /* NULL: it fits; else why not, for the log. */
 static const char *over_limit(struct session *s, struct quota_answer *ret)
 {
@@ -236,9 +245,9 @@ static const char *over_limit(struct session *s, struct quota_answer *ret)
                 };
                 return quota_limit_words(QUOTA_INVALID_HOUR);
         }
-        size_t n = l->n_rcpt + (l->asked != NULL);
+        size_t n = l->n_rcpt + (l->asked && !named(l, l->asked));
         l->rcpt = xgrow(l->rcpt, &l->cap_rcpt, n + 1, sizeof *l->rcpt);
-        if (l->asked)
+        if (n > l->n_rcpt)
                 l->rcpt[l->n_rcpt] = slice_of(l->asked);
         *ret = quota_ask(s->worker->counts, &who, &(struct quota_message){ l->rcpt, n }, worker_now());
         return ret->passes ? NULL : quota_limit_words(ret->limit);
@@ -290,7 +299,9 @@ static void on_rcpt_answer(struct session *s, const struct smtp_reply *r)
 {
         struct letter *l = s->letter;
         l->waits = false;
-        if (r->code < 300) {
+        if (r->code < 300 && named(l, l->asked)) {
+                free(take(l->asked));
+        } else if (r->code < 300) {
                 l->rcpt = xgrow(l->rcpt, &l->cap_rcpt, l->n_rcpt + 2, sizeof *l->rcpt);
                 l->rcpt[l->n_rcpt++] = slice_of(take(l->asked));
                 if (s->rcpts < UINT16_MAX)

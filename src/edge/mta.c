@@ -9,7 +9,7 @@
 #include <sys/un.h>
 
 #define DOWN_FIRST SECOND
-#define DOWN_MOST (60 * SECOND)
+#define DOWN_MOST (15 * SECOND)
 
 void mta_init(struct mta *m, const struct policy_mta *at)
 {

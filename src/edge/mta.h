@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* edge/mta.h - one mail server behind the edge: where it is, and whether it is thought to be well.
  *
- * One that fails is left alone for a second, then for longer and longer, up to a minute.
+ * One that fails is left alone for a second, then for longer and longer, up to 15 seconds.
  * Owns:    nothing; the policy it points into outlives it.
  * Threads: one loop.
  * Limits:  the path of a Unix socket has 100 bytes (policy). */

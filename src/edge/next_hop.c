@@ -52,8 +52,8 @@ struct relay {
         struct relay *next;    /* of those who wait */
         void (*on)(void *arg, const struct relay_event *e);
         void *arg;
-        int64_t waits_until;
-        char *texts; /* what mail and rcpt point into */
+        int64_t waits_until, touched; /* touched: when something was asked last */
+        char *texts;                  /* what mail and rcpt point into */
         struct smtp_mail mail;
         char *rcpt_texts;
         struct smtp_rcpt rcpt; /* the one asked for */
@@ -599,6 +599,7 @@ void relay_rcpt(struct relay *r, const struct smtp_rcpt *rcpt)
         free(r->rcpt_texts);
         r->rcpt_texts = smtp_rcpt_copy(rcpt, &r->rcpt);
         r->asked = true;
+        r->touched = time_monotonic();
         r->rcpt_sent = false;
         if (r->refusal.code)
                 tell_rcpt(r, &r->refusal);
@@ -698,6 +699,20 @@ const char *relay_mta(const struct relay *r)
 
 /* ---- the whole ---- */
 
+/* Who opened an envelope and thinks about it does not keep a connection from those who wait for one. */
+static void take_back(struct hops *all, int64_t now)
+{
+        for (struct hop *h = all->busy, *next; h && all->first; h = next) {
+                struct relay *r = h->relay;
+                next = h->next;
+                if (!r || r->stage != RELAY_OPEN || r->asked || now - r->touched < patience(all) / 2)
+                        continue;
+                r->hop = NULL;
+                give_back(h, false);
+                tell_gone(r, "it was idle while others waited for a connection", false, NULL);
+        }
+}
+
 static void on_tick(void *arg)
 {
         struct hops *all = arg;
@@ -711,6 +726,7 @@ static void on_tick(void *arg)
                         hop_free(h);
                 }
         }
+        take_back(all, now);
         while (all->first && all->first->waits_until < now) {
                 struct relay *r = all->first;
                 wait_drop(r);

@@ -471,6 +471,27 @@ static void who_comes_last_waits_in_order(void **state)
         assert_int_equal(hops_counts(t->hops).lent, 0);
 }
 
+static void who_thinks_gives_way_to_who_waits(void **state)
+{
+        struct a_test *t = *state;
+        static struct a_mail m[HOP_LENT_MOST + 1];
+        t->rules.wait = 3 * SECOND;
+        for (size_t i = 0; i < COUNT_OF(m); i++) {
+                begin_mail(t, &m[i], "ana@example.net", NULL);
+                rcpt(t, &m[i], "rui");
+        }
+        settle_for(t->loop, 2 * SECOND + 300000); /* half the patience, at the next look */
+        assert_int_equal(m[HOP_LENT_MOST].on, RELAY_ON_RCPT);
+        size_t gone = 0;
+        for (size_t i = 0; i < HOP_LENT_MOST; i++)
+                gone += m[i].on == RELAY_ON_GONE;
+        assert_true(gone >= 1);
+        for (size_t i = 0; i < COUNT_OF(m); i++)
+                relay_free(m[i].relay);
+        settle(t->loop);
+        assert_int_equal(hops_counts(t->hops).lent, 0);
+}
+
 static void who_waits_too_long_is_told(void **state)
 {
         struct a_test *t = *state;
@@ -478,6 +499,8 @@ static void who_waits_too_long_is_told(void **state)
         for (size_t i = 0; i < COUNT_OF(m); i++) {
                 begin_mail(t, &m[i], "ana@example.net", NULL);
                 rcpt(t, &m[i], "rui");
+                if (i < HOP_LENT_MOST)
+                        relay_data(m[i].relay);
         }
         settle_for(t->loop, SECOND + 100000); /* the queue is looked at each second */
         assert_int_equal(m[HOP_LENT_MOST].on, RELAY_ON_GONE);
@@ -636,6 +659,7 @@ int main(void)
                 A_TEST(a_client_is_not_kept_for_silent_ones),
                 A_TEST(a_reply_that_nobody_asked_for_ends_it),
                 A_TEST(who_comes_last_waits_in_order),
+                A_TEST(who_thinks_gives_way_to_who_waits),
                 A_TEST(who_waits_too_long_is_told),
                 A_TEST(who_waits_hears_of_an_mta_that_dies),
                 A_TEST(an_mta_with_few_places_serves_in_turn),
