@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <sys/random.h>
 
+#define STILL_FOR (5 * SECOND)
+
 enum { HEAD_MOST = SMTP_HEADER_MOST + 65536, ADDED_MOST = 2048, SIZE_ADDED = 1024 };
 
 struct letter {
@@ -16,6 +18,7 @@ struct letter {
         struct slice *rcpt; /* those the MTA took, in their one form */
         char *asked;        /* the one that is asked for */
         size_t n_rcpt, cap_rcpt;
+        struct question *still; /* may he still send? NULL: not asked, or answered */
         struct smtp_header header;
         struct buf head;
         struct smtp_reply refusal; /* decided while it streams; code 0: none. Constant texts */
@@ -75,6 +78,7 @@ void carry_drop(struct session *s)
                            " note=\"the customer went before the answer; the MTA may have it\"");
         }
         drop_relay(s);
+        asker_forget(l->still);
         for (size_t i = 0; i < l->n_rcpt; i++)
                 free((char *)l->rcpt[i].p);
         free(l->rcpt);
@@ -151,6 +155,38 @@ static void log_refused(struct session *s, struct slice from, const char *why)
                   log_text(&login, s->account ? s->account->address : S("")), log_text(&text, from), why);
 }
 
+static bool refuse_suspended(struct session *s, struct slice from)
+{
+        if (!s->account || !s->account->suspended)
+                return false;
+        log_refused(s, from, "suspended");
+        refuse(s, 550, S("5.7.1"), "Sending is suspended for this mailbox; receiving is not",
+               "O envio desta caixa postal esta suspenso; o recebimento nao");
+        return true;
+}
+
+static void on_still(void *arg, enum asker_answer answer, struct account *account)
+{
+        struct session *s = arg;
+        free(account);
+        if (s->letter)
+                s->letter->still = NULL;
+        if (answer == ASKER_YES)
+                s->account->seen = time_monotonic();
+        s->account->suspended |= answer == ASKER_NO;
+}
+
+/* A login lasts as long as its conversation, a suspension does not wait for that. The answer is looked at from the first recipient on;
+ * where there is none, the login stands. */
+static void ask_still(struct session *s)
+{
+        struct account *a = s->account;
+        if (!a || (a->seen && time_monotonic() - a->seen < STILL_FOR))
+                return;
+        struct question *q = asker_sending(s->worker->asker, a, on_still, s);
+        s->letter->still = q;
+}
+
 void carry_mail(struct session *s, const struct smtp_mail *m)
 {
         struct who_texts texts;
@@ -158,12 +194,8 @@ void carry_mail(struct session *s, const struct smtp_mail *m)
         struct smtp_mail mail = *m;
         carry_drop(s);
         autofree char *from = m->from.null ? xstrdup("") : canonical(&m->from);
-        if (s->account && s->account->suspended) {
-                log_refused(s, slice_of(from), "suspended");
-                refuse(s, 550, S("5.7.1"), "Sending is suspended for this mailbox; receiving is not",
-                       "O envio desta caixa postal esta suspenso; o recebimento nao");
+        if (refuse_suspended(s, slice_of(from)))
                 return;
-        }
         if (!m->from.null && !sender_allowed(s, slice_of(from))) {
                 log_refused(s, slice_of(from), "not-his");
                 if (s->account && s->account->senders_cut) { /* it may be one that did not fit */
@@ -181,6 +213,7 @@ void carry_mail(struct session *s, const struct smtp_mail *m)
         l->began = time_monotonic();
         who_of(s, &texts, who);
         l->relay = relay_new(s->worker->hops, &mail, who, on_relay, s);
+        ask_still(s);
         session_answer(s, NULL);
 }
 
@@ -272,6 +305,8 @@ static bool within_limits(struct session *s)
 void carry_rcpt(struct session *s, const struct smtp_rcpt *r)
 {
         struct letter *l = s->letter;
+        if (refuse_suspended(s, slice_of(l->from)))
+                return;
         if (l->gone || !l->relay) {
                 session_answer_text(s, SMTP_TEXT_MTA_AWAY);
                 return;
@@ -333,6 +368,8 @@ static void note_legacy(struct session *s)
 void carry_data(struct session *s)
 {
         struct letter *l = s->letter;
+        if (refuse_suspended(s, slice_of(l->from)))
+                return;
         if (l->gone || !l->relay) {
                 session_answer_text(s, SMTP_TEXT_MTA_AWAY);
                 carry_drop(s);
@@ -506,6 +543,10 @@ void carry_end(struct session *s, uint64_t size)
                 log_letter(s, "message-refused", &r, "");
                 carry_drop(s);
                 session_answer(s, &r);
+                return;
+        }
+        if (refuse_suspended(s, slice_of(l->from))) {
+                carry_drop(s);
                 return;
         }
         if (!within_limits(s)) { /* others of the same login were quicker */
