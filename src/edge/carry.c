@@ -19,6 +19,8 @@ struct letter {
         char *asked;        /* the one that is asked for */
         size_t n_rcpt, cap_rcpt;
         struct question *still; /* may he still send? NULL: not asked, or answered */
+        struct smtp_rcpt held;  /* the recipient that came before the answer */
+        char *held_texts;       /* what it points into; NULL: there is none */
         struct smtp_header header;
         struct buf head;
         struct smtp_reply refusal; /* decided while it streams; code 0: none. Constant texts */
@@ -79,6 +81,7 @@ void carry_drop(struct session *s)
         }
         drop_relay(s);
         asker_forget(l->still);
+        free(l->held_texts);
         for (size_t i = 0; i < l->n_rcpt; i++)
                 free((char *)l->rcpt[i].p);
         free(l->rcpt);
@@ -165,19 +168,28 @@ static bool refuse_suspended(struct session *s, struct slice from)
         return true;
 }
 
-static void on_still(void *arg, enum asker_answer answer, struct account *account)
+static void do_still(struct session *s, void *arg)
 {
-        struct session *s = arg;
-        free(account);
-        if (s->letter)
-                s->letter->still = NULL;
+        struct letter *l = s->letter;
+        enum asker_answer answer = *(enum asker_answer *)arg;
+        l->still = NULL;
         if (answer == ASKER_YES)
                 s->account->seen = time_monotonic();
         s->account->suspended |= answer == ASKER_NO;
+        if (!l->held_texts)
+                return;
+        autofree char *texts = take(l->held_texts);
+        carry_rcpt(s, &l->held);
 }
 
-/* A login lasts as long as its conversation, a suspension does not wait for that. The answer is looked at from the first recipient on;
- * where there is none, the login stands. */
+static void on_still(void *arg, enum asker_answer answer, struct account *account)
+{
+        free(account);
+        session_within(arg, do_still, &answer);
+}
+
+/* A login lasts as long as its conversation, a suspension does not wait for that. The first recipient waits for the answer; where there is
+ * none to be had, the login stands. */
 static void ask_still(struct session *s)
 {
         struct account *a = s->account;
@@ -305,6 +317,10 @@ static bool within_limits(struct session *s)
 void carry_rcpt(struct session *s, const struct smtp_rcpt *r)
 {
         struct letter *l = s->letter;
+        if (l->still) {
+                l->held_texts = smtp_rcpt_copy(r, &l->held);
+                return;
+        }
         if (refuse_suspended(s, slice_of(l->from)))
                 return;
         if (l->gone || !l->relay) {
