@@ -27,8 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         buf_init(&why, 1024);
         for (size_t i = 0; n && i < sizeof file; i += n)
                 memcpy(file + i, data, n < sizeof file - i ? n : sizeof file - i);
-        struct rings_header h = rings_header_made();
-        memcpy(file, &h, sizeof h);
+        *(struct rings_header *)(void *)file = rings_header_made();
         table[0].name_sum = rings_sum(&table[0], offsetof(struct rings_series, name_sum));
         for (size_t i = 0; i < rings_slots(); i += REACHED)
                 slots[i].sum = rings_slot_sum(&slots[i]);

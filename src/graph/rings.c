@@ -483,13 +483,19 @@ static size_t ring_for(int64_t from, int64_t newest, int64_t length)
 static void read_point(const struct rings *r, size_t series, size_t ring, int64_t a, int64_t b, struct rings_point *p)
 {
         const int64_t step = rings_steps[ring].seconds * SECOND;
+        const int64_t last = rings_last(r, series);
         struct rings_slot s;
         *p = (struct rings_point){ .mean = NAN, .max = NAN };
         for (int64_t k = a / step; k * step < b; k++) {
                 if (!slot_get(r, series, ring, k, &s) || s.known <= 0)
                         continue;
-                int64_t low = k * step > a ? k * step : a, high = (k + 1) * step < b ? (k + 1) * step : b;
-                double share = (double)(high - low) / (double)step;
+                int64_t begin = k * step, end = begin + step;
+                if (last > begin && last < end)
+                        end = last; /* what it has is all of the time until now */
+                int64_t low = begin > a ? begin : a, high = end < b ? end : b;
+                if (high <= low)
+                        continue;
+                double share = (double)(high - low) / (double)(end - begin);
                 p->sum += s.total * share;
                 p->known += s.known * share;
                 if (!(s.max <= p->max))

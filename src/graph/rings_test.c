@@ -65,6 +65,22 @@ static void a_counter_is_spread_over_the_time_it_grew_in(void **state)
         rings_close(b.r);
 }
 
+/* A picture that ends now shows all of what came since the last slot began. */
+static void a_slot_that_is_not_over_has_all_until_now(void **state)
+{
+        (void)state;
+        struct box b = make(RINGS_RATE);
+        const int64_t now = MIDNIGHT + 33 * SECOND;
+        rings_counter(b.r, b.series, MIDNIGHT, 0);
+        rings_counter(b.r, b.series, now, 33);
+        is_about(one(&b, now - 40 * SECOND, now).sum, 33);
+        is_about(one(&b, now - 40 * SECOND, now).known, 33);
+        is_about(one(&b, now - DAY, now).sum, 33);
+        is_about(one(&b, now - 3 * SECOND, now).sum, 3);
+        is_about(one(&b, now - 365 * DAY, now + 2 * SECOND).sum, 33);
+        rings_close(b.r);
+}
+
 static void zero_is_known_and_silence_is_not(void **state)
 {
         (void)state;
@@ -323,6 +339,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(a_counter_is_spread_over_the_time_it_grew_in),
+                cmocka_unit_test(a_slot_that_is_not_over_has_all_until_now),
                 cmocka_unit_test(zero_is_known_and_silence_is_not),
                 cmocka_unit_test(a_reset_makes_no_spike),
                 cmocka_unit_test(a_burst_is_seen_in_every_ring),
