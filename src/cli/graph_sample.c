@@ -89,11 +89,12 @@ static void wait_for_next(int64_t period)
 }
 
 /* Root's first look must not shut out the user the folder is of. */
-static void give_to_owner(const char *folder, const char *path)
+static void give_to_owner(struct rings *r, const char *folder)
 {
         struct stat st;
-        if (geteuid() == 0 && (stat(folder, &st) == -1 || lchown(path, st.st_uid, st.st_gid) == -1))
-                fprintf(stderr, "porteiro: warning: %s: %s\n", path, strerror(errno));
+        int failed = stat(folder, &st) == -1 ? -errno : rings_give(r, st.st_uid, st.st_gid);
+        if (failed)
+                fprintf(stderr, "porteiro: warning: graph sample: %s: %s\n", folder, strerror(-failed));
 }
 
 static int open_rings(const char *state, struct rings **ret)
@@ -104,9 +105,12 @@ static int open_rings(const char *state, struct rings **ret)
         int failed = folder_make(folder, 0750);
         if (failed)
                 return cli_fail(EXIT_SYSTEM, "graph sample: %s: %s", folder, strerror(-failed));
-        if (rings_open(path, ret, &why) < 0)
-                return cli_fail(EXIT_SYSTEM, "graph sample: %s", buf_cstr(&why));
-        give_to_owner(folder, path);
+        failed = rings_open(path, ret, &why);
+        if (failed)
+                return cli_fail(EXIT_SYSTEM, "graph sample: %s%s", buf_cstr(&why),
+                                failed == -EBADMSG ? " (move it away, and a new one is begun)" : "");
+        if (geteuid() == 0)
+                give_to_owner(*ret, folder);
         return EXIT_DONE;
 }
 

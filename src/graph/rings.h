@@ -18,6 +18,8 @@
 
 #include "base/buf.h"
 
+#include <sys/types.h>
+
 enum { RINGS_SERIES_MOST = 64, RINGS_NAME_MOST = 79, RINGS_COUNT = 5 };
 
 /* Events, shown per time; or a level, such as a length of a queue. */
@@ -32,6 +34,8 @@ struct rings;
 int rings_open(const char *path, struct rings **ret, struct buf *why);
 int rings_view(const char *path, struct rings **ret, struct buf *why); /* to read */
 int rings_of(struct slice bytes, struct rings **ret, struct buf *why); /* to read, from memory */
+/* To another user, as root: 0 or -errno. Of the file that is open, whatever the path leads to by now. */
+int rings_give(struct rings *r, uid_t user, gid_t group);
 void rings_close(struct rings *r);
 void rings_close_(struct rings **r);
 #define autorings CLEANUP(rings_close_) struct rings

@@ -5,7 +5,7 @@
  *
  * Numbers are those of the machine (`order` says which). What is written once has a sum that must be right; what changes with each
  * sample has one that may be wrong after a crash, and then counts as not there.
- * Owns:    nothing.
+ * Owns:    what rings.h says.
  * Threads: any.
  * Limits:  the rows of rings_steps[] never change; other ones are another version. */
 #pragma once
@@ -46,3 +46,12 @@ struct rings_header rings_header_made(void);
 uint32_t rings_sum(const void *p, size_t n);
 uint32_t rings_slot_sum(const struct rings_slot *s);
 size_t rings_slots(void); /* of one series */
+
+struct rings {
+        uint8_t *p;
+        size_t n, count;
+        int fd; /* -1: to read only */
+        bool mapped;
+};
+
+struct rings_series *rings_series_of(const struct rings *r, size_t series);
