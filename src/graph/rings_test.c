@@ -6,8 +6,10 @@
 #include <errno.h>
 #include <math.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/wait.h>
 #include <cmocka.h>
 
 /* 1 November 2026, 00:00 UTC: a slot of every ring begins. */
@@ -312,6 +314,42 @@ static void what_was_written_is_read_again(void **state)
         rings_close(b.r);
 }
 
+/* One process writes three a second until it is killed; whoever reads meanwhile sees that rate or nothing. */
+static void a_reader_sees_no_half_slot(void **state)
+{
+        (void)state;
+        struct box b = make(RINGS_RATE);
+        struct rings *view = NULL;
+        autobuf why;
+        buf_init(&why, 1024);
+        pid_t child = fork();
+        assert_true(child != -1);
+        if (child == 0)
+                alarm(30); /* not for ever, where the test fails */
+        for (int64_t at = MIDNIGHT; child == 0; at += 7 * SECOND)
+                rings_add(b.r, b.series, at, at + 7 * SECOND, 21, at + 7 * SECOND);
+        rings_close(b.r); /* the lock is the child's now */
+        assert_int_equal(rings_view(path, &view, &why), 0);
+        struct box reader = { view, b.series };
+        for (int64_t last = 0; last < MIDNIGHT + DAY;) {
+                last = rings_last(view, b.series); /* 0: not begun, or just being written */
+                if (!last)
+                        continue;
+                struct rings_point p = one(&reader, last - 13 * MINUTE, last + MINUTE);
+                assert_true(isnan(p.mean) || (p.mean > 2.99 && p.mean < 3.01));
+        }
+        assert_int_equal(kill(child, SIGKILL), 0);
+        assert_int_equal(waitpid(child, NULL, 0), child);
+        rings_close(view);
+        assert_int_equal(rings_open(path, &b.r, &why), 0);
+        assert_int_equal(rings_series(b.r, S("attempts"), RINGS_RATE, &b.series), 0);
+        int64_t last = rings_last(b.r, b.series),
+                on = last ? last : MIDNIGHT + 30 * DAY; /* 0: it was killed in between */
+        rings_add(b.r, b.series, on, on + MINUTE, 180, on + MINUTE);
+        is_about(one(&b, on + 10 * SECOND, on + MINUTE).mean, 3);
+        rings_close(b.r);
+}
+
 static void a_file_of_others_is_left_alone(void **state)
 {
         (void)state;
@@ -351,6 +389,7 @@ int main(void)
                 cmocka_unit_test(late_events_count_and_old_ones_do_no_harm),
                 cmocka_unit_test(a_torn_slot_is_unknown),
                 cmocka_unit_test(what_was_written_is_read_again),
+                cmocka_unit_test(a_reader_sees_no_half_slot),
                 cmocka_unit_test(a_file_of_others_is_left_alone),
         };
         int fd = mkstemp(path);
