@@ -30,6 +30,7 @@ static const struct command commands[] = {
         { "impact", "WAVE", "whom a coming wave touches: the people to tell first", cmd_impact },
         { "forget", "[--dry-run]", "erase what is older than the policy's keep, and prove it", cmd_forget },
         { "counters", "", "what the gate counted, by class and strategy", cmd_counters },
+        { "graph", "[SERIES…] | sample", "counters over time, as a picture", cmd_graph },
         { "audit", "[--key KEY]", "every decision: who, when, why, before and after", cmd_audit },
         { "demo", "", "an ISP in miniature on this machine", cmd_demo },
         { "help", "[conf]", "this list, or the options of the policy file", cmd_help },
