@@ -69,7 +69,10 @@ static void note(double seconds)
 {
         if (n_times == cap_times) {
                 cap_times = cap_times ? cap_times * 2 : 4096;
-                times = realloc(times, cap_times * sizeof *times);
+                double *more = realloc(times, cap_times * sizeof *times);
+                if (!more)
+                        abort();
+                times = more;
         }
         times[n_times++] = seconds * 1000;
 }
@@ -151,10 +154,9 @@ static void say_auth(struct conversation *c)
         char plain[256], name[128], *command = c->command;
         snprintf(name, sizeof name, login, c->number);
         int n = snprintf(plain, sizeof plain, "%c%s%c%s", 0, name, 0, password);
-        strcpy(command, "AUTH PLAIN ");
-        size_t at = strlen(command);
+        size_t at = (size_t)snprintf(command, sizeof c->command, "AUTH PLAIN ");
         at += (size_t)EVP_EncodeBlock((unsigned char *)command + at, (unsigned char *)plain, n);
-        strcpy(command + at, "\r\n");
+        memcpy(command + at, "\r\n", 2);
         say(c, AUTH, command, at + 2);
 }
 

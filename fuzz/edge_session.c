@@ -51,6 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
                 close(fds[--n_fds]);
         settle(t.w.loop);
         a_server_hang_up(&t.mta.server);
+        t.auth.holds = false; /* a domain is asked for first, then the password */
         a_auth_release(&t.auth);
         for (int i = 0; i < 2 * DRIP_SLOTS; i++)
                 trap_tick(&t.w); /* who is dripped to is missed at the next byte */

@@ -30,6 +30,7 @@ static const struct command commands[] = {
         { "impact", "WAVE", "whom a coming wave touches: the people to tell first", cmd_impact },
         { "forget", "[--dry-run]", "erase what is older than the policy's keep, and prove it", cmd_forget },
         { "counters", "", "what the gate counted, by class and strategy", cmd_counters },
+        { "graph", "[SERIES…] | sample", "counters over time, as a picture", cmd_graph },
         { "audit", "[--key KEY]", "every decision: who, when, why, before and after", cmd_audit },
         { "maillog", "report …", "what mail logs add up to: who sends, who is refused, and why", cmd_maillog },
         { "demo", "", "an ISP in miniature on this machine", cmd_demo },

@@ -39,6 +39,8 @@ OUTSIDE, OUTSIDE6 = "203.0.113.7", "2001:db8:ffff::7"
 GUESSERS = ["203.0.113.64", "2001:db8:a::1", "2001:db8:b::1"]     # of networks that have nothing in common
 ANA, RUI, EVA, LEO = "ana@example.net", "rui@example.net", "eva@example.net", "leo@example.net"
 PASSWORD = "trilho cebola quartzo"
+# What no process may die of, whatever a test does to it: a system call that is not on its list, memory, a panic; and what sanitizers say.
+CRASH = re.compile(r"-died .*signal=(4|6|7|8|11|31)\b|runtime error:|ERROR: AddressSanitizer|panic:")
 DIVERT, TRAP, LEGACY = 2525, 2526, 2500
 
 POLICY = """
@@ -115,11 +117,15 @@ class Edge:
             raise
         return self
 
-    def __exit__(self, *_):
+    def __exit__(self, failed=None, *_):
         if hasattr(self, "porteiro"):
             self.porteiro.close()
         self.lab.close()
+        log = self.log()
         self._folder.cleanup()
+        if not failed:
+            crashes = [line for line in log.splitlines() if CRASH.search(line)]
+            assert not crashes, crashes[:5]
 
     def _open(self):
         self.host = self.lab.host("edge")

@@ -192,6 +192,10 @@ SENDERS = ["scanner@example.net%elsewhere.example", '"scanner@example.net"@elsew
 
 
 def test_a_legacy_listener_serves_its_machines_as_their_senders_alone(edge):
+    """Three a day, whatever people at the same address send with their logins."""
+    with edge.logged_in() as talk:
+        for n in range(3):
+            assert talk.send("neighbour")[0] == 250
     with edge.talk(LEGACY, source=HOME) as talk:
         talk.must("EHLO scanner")
         for sender in SENDERS:

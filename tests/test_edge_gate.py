@@ -166,6 +166,20 @@ def test_what_is_sent_is_limited_by_mailbox_subscriber_and_address(isp):
     assert send(eva, "a@example.org", lab.home2).text.startswith("452 4.7.1")
 
 
+def test_a_suspension_ends_what_is_open(isp):
+    lab = isp.lab
+    with Session(lab.home1, GATEWAY4, 587) as session:
+        session.must("EHLO x")
+        session.starttls()
+        session.must("EHLO x")
+        session.login(ANA, PASSWORD)
+        isp.run("mailbox", "suspend", ANA, "--reason", "stolen password")
+        session.must(f"MAIL FROM:<{ANA}>")
+        assert session.say("RCPT TO:<a@example.org>").startswith("550 5.7.1 Sending is suspended")
+        isp.run("mailbox", "resume", ANA)
+    assert mail(lab.home1, GATEWAY4, 587, sender=ANA, recipient="a@example.org", login=(ANA, PASSWORD), tls=True).kind == "sent"
+
+
 def test_a_bot_is_trapped_and_quarantined_at_once(isp):
     lab = isp.lab
     outcomes = []

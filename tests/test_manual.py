@@ -135,10 +135,11 @@ def test_every_key_of_json_is_documented(porteiro, namespace):
     porteiro.run("ban", "add", "203.0.113.9", "--reason", "test")
     porteiro.run("sightings", "add", "198.51.100.7", "--source", "trap", "--count", "5")
     porteiro.run("sightings", "add", "198.51.100.9", "--source", "trap")
+    porteiro.run("graph", "sample")
     text = (ROOT / "docs" / "json.md").read_text()
     for words in (["check"], ["explain", "198.51.100.7"], ["generations"], ["subscriber", "show", "10442"],
                   ["subscriber", "list"], ["lease", "list"], ["exemption", "list"], ["quarantine", "list"], ["ban", "list"], ["sightings"],
-                  ["suspects"], ["impact", "all"], ["forget", "--dry-run"], ["counters"], ["audit"]):
+                  ["suspects"], ["impact", "all"], ["forget", "--dry-run"], ["counters"], ["graph"], ["audit"]):
         answer = porteiro.json(*words)
         assert answer["version"] == 1, words
         below = set()

@@ -25,7 +25,7 @@ def test_there_is_a_unit_for_every_duty():
     duties = re.findall(r'"porteiro-(\w+)"', (ROOT / "src" / "run" / "duties.c").read_text())
     duties += re.findall(r'_USER "porteiro-(\w+)"', (ROOT / "src" / "run" / "duties.h").read_text())
     names = {unit.stem for unit in UNITS}
-    assert names == {"porteiro", "porteiro-restore", *(f"porteiro-{duty}" for duty in duties)}
+    assert names == {"porteiro", "porteiro-restore", "porteiro-graph", *(f"porteiro-{duty}" for duty in duties)}
     users = re.findall(r"^u (\S+)", (ROOT / "packaging" / "sysusers.d" / "porteiro.conf").read_text(), re.M)
     assert sorted(users) == sorted(f"porteiro-{duty}" for duty in duties)
 

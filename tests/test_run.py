@@ -85,6 +85,7 @@ def reachable(box, monkeypatch):
         os.chmod(folder, 0o755)
         box.state = pathlib.Path(folder) / "state"
         yield box
+        box.close()         # before the folder goes: a duty that still makes its socket would hinder that
 
 
 @contextlib.contextmanager

@@ -159,6 +159,28 @@ static void check(struct asker *a, const struct auth_question *q)
 
 /* --- domains --- */
 
+static void complain(struct duty *d, int status)
+{
+        int64_t now = time_monotonic();
+        if (d->complained && now - d->complained <= MINUTE)
+                return;
+        autobuf shown;
+        buf_init(&shown, LOG_LINE_MOST);
+        d->complained = now;
+        log_event("ledger-unavailable", "error=%s",
+                  log_text(&shown, slice_of(d->ledger ? ledger_error(d->ledger) : strerror(-status))));
+}
+
+/* status: what reading the ledger said. */
+static enum auth_verdict verdict_of(struct duty *d, int status, bool yes)
+{
+        if (status == 0)
+                return yes ? AUTH_VERDICT_YES : AUTH_VERDICT_NO;
+        complain(d, status);
+        ledger_close(take(d->ledger));
+        return AUTH_VERDICT_UNAVAILABLE;
+}
+
 static enum auth_verdict look_up(struct duty *d, struct slice text)
 {
         struct slice name;
@@ -171,18 +193,23 @@ static enum auth_verdict look_up(struct duty *d, struct slice text)
         int status = d->ledger ? 0 : ledger_open(d->o->dir, &d->ledger);
         if (status == 0)
                 status = ledger_hosts(d->ledger, name, &ours);
+        return verdict_of(d, status, ours);
+}
+
+/* --- who logged in before --- */
+
+static void answer_sending(struct asker *a, const struct auth_question *q)
+{
+        struct duty *d = a->duty;
+        struct mailbox m = { .number = 0 };
+        arena_clear(d->arena);
+        int status = d->ledger ? 0 : ledger_open(d->o->dir, &d->ledger);
         if (status == 0)
-                return ours ? AUTH_VERDICT_YES : AUTH_VERDICT_NO;
-        int64_t now = time_monotonic();
-        if (!d->complained || now - d->complained > MINUTE) {
-                autobuf shown;
-                buf_init(&shown, LOG_LINE_MOST);
-                d->complained = now;
-                log_event("ledger-unavailable", "error=%s",
-                          log_text(&shown, slice_of(d->ledger ? ledger_error(d->ledger) : strerror(-status))));
-        }
-        ledger_close(take(d->ledger));
-        return AUTH_VERDICT_UNAVAILABLE;
+                status = ledger_mailbox(d->ledger, d->arena, q->address, &m);
+        bool his = status == 0 && m.number == q->mailbox && !m.suspension.since && !m.subscriber_suspension.since;
+        enum auth_verdict verdict = verdict_of(d, status == -ENOENT ? 0 : status, his);
+        d->reply = (struct auth_reply){ .verb = AUTH_SENDING, .id = q->id, .verdict = verdict };
+        tell(d, a->serial);
 }
 
 static void answer_domain(struct asker *a, const struct auth_question *q)
@@ -205,6 +232,8 @@ static void take_frames(struct asker *a)
                 done += (size_t)n;
                 if (q.verb == AUTH_DOMAIN)
                         answer_domain(a, &q);
+                else if (q.verb == AUTH_SENDING)
+                        answer_sending(a, &q);
                 else
                         check(a, &q);
         }

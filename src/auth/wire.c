@@ -61,9 +61,9 @@ static bool bool_of(struct ipc_reader *r)
 
 static enum auth_verb verb_of(struct ipc_reader *r)
 {
-        if (r->verb != AUTH_CHECK && r->verb != AUTH_DOMAIN)
+        if (r->verb < AUTH_CHECK || r->verb > AUTH_SENDING)
                 r->bad = true;
-        return r->verb == AUTH_DOMAIN ? AUTH_DOMAIN : AUTH_CHECK;
+        return r->bad ? AUTH_CHECK : (enum auth_verb)r->verb;
 }
 
 /* --- questions --- */
@@ -74,6 +74,8 @@ void auth_question_put(struct buf *b, const struct auth_question *q)
         bool too_long = q->login.n > AUTH_LOGIN_MOST || q->password.n > AUTH_PASSWORD_MOST;
         if (q->verb == AUTH_DOMAIN)
                 too_long = q->domain.n > AUTH_DOMAIN_MOST;
+        if (q->verb == AUTH_SENDING)
+                too_long = q->address.n > AUTH_LOGIN_MOST;
         if (too_long) {
                 b->full = true;
                 return;
@@ -82,6 +84,9 @@ void auth_question_put(struct buf *b, const struct auth_question *q)
         ipc_put_int(b, q->id);
         if (q->verb == AUTH_DOMAIN) {
                 ipc_put_text(b, q->domain);
+        } else if (q->verb == AUTH_SENDING) {
+                ipc_put_int(b, q->mailbox);
+                ipc_put_text(b, q->address);
         } else {
                 ipc_put_text(b, q->login);
                 ipc_put_text(b, q->password);
@@ -98,6 +103,9 @@ int64_t auth_question_get(struct slice in, struct auth_question *ret)
         struct auth_question q = { .verb = verb_of(&r), .id = ipc_int(&r) };
         if (q.verb == AUTH_DOMAIN) {
                 q.domain = text_of(&r, AUTH_DOMAIN_MOST);
+        } else if (q.verb == AUTH_SENDING) {
+                q.mailbox = ipc_int(&r);
+                q.address = text_of(&r, AUTH_LOGIN_MOST);
         } else {
                 q.login = text_of(&r, AUTH_LOGIN_MOST);
                 q.password = text_of(&r, AUTH_PASSWORD_MOST);

@@ -17,7 +17,8 @@
 #include "base/ipc.h"
 #include "base/time.h"
 
-enum auth_verb { AUTH_CHECK = 1, AUTH_DOMAIN = 2 };
+/* SENDING: whether a mailbox that logged in before may still send: it is there and nobody suspended it. */
+enum auth_verb { AUTH_CHECK = 1, AUTH_DOMAIN = 2, AUTH_SENDING = 3 };
 
 enum {
         AUTH_LOGIN_MOST = 320,     /* as smtp/sasl.h takes them */
@@ -44,6 +45,8 @@ struct auth_question {
         int64_t id;                   /* the asker's own; any number */
         struct slice login, password; /* of AUTH_CHECK: as they were given */
         struct slice domain;          /* of AUTH_DOMAIN */
+        struct slice address;         /* of AUTH_SENDING, with the mailbox's number */
+        int64_t mailbox;
 };
 
 struct auth_reply {

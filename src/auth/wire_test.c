@@ -42,6 +42,7 @@ static void questions_come_back_as_they_were(void **unused)
                 { .verb = AUTH_CHECK, .id = 7, .login = { "ana@example.net", 15 }, .password = { "a\0b", 3 } },
                 { .verb = AUTH_CHECK, .id = INT64_MIN, .login = { "", 0 }, .password = { "", 0 } },
                 { .verb = AUTH_DOMAIN, .id = -1, .domain = { "example.net", 11 } },
+                { .verb = AUTH_SENDING, .id = 9, .mailbox = 42, .address = { "ana@example.net", 15 } },
         };
         for (size_t i = 0; i < COUNT_OF(rows); i++) {
                 struct auth_question q;

@@ -43,6 +43,7 @@ int cmd_suspects(int argc, char **argv);
 int cmd_impact(int argc, char **argv);
 int cmd_forget(int argc, char **argv);
 int cmd_counters(int argc, char **argv);
+int cmd_graph(int argc, char **argv);
 int cmd_audit(int argc, char **argv);
 int cmd_maillog(int argc, char **argv);
 int cmd_demo(int argc, char **argv);
@@ -110,6 +111,8 @@ bool cli_trial_lapsed(const struct generation *g);
 /* What decisions about people are held against: the generation in force; where there is none, the file; where there is no file either, *ret
  * is NULL. Returns an exit status. */
 int cli_policy_of_people(const struct cli *cli, struct diags *sources, struct policy **ret);
+/* What a picture or a list is better with, and can do without: NULL where there is none, and nothing is said. */
+struct policy *cli_policy_if_any(const struct cli *cli);
 /* Sets the zone that times are shown in to the network's, where there is a policy that says it. */
 void cli_zone(const struct cli *cli);
 

@@ -167,17 +167,20 @@ int cli_policy_of_people(const struct cli *cli, struct diags *sources, struct po
         return status;
 }
 
-void cli_zone(const struct cli *cli)
+struct policy *cli_policy_if_any(const struct cli *cli)
 {
         autodiags *d = diags_new();
         autoledger *l = NULL;
         autoarena *a = arena_new(GENERATION_ARENA);
         struct generation g;
-        autopolicy *p = NULL;
         if (ledger_open(cli->state, &l) == 0 && cli_in_force(l, a, TIME_NEVER, &g) == 0)
-                p = policy_parse(&(struct policy_input){ .name = S("generation"), .text = g.text }, d);
-        else if (access(cli->conf, R_OK) == 0)
-                p = policy_load(cli->conf, d);
+                return policy_parse(&(struct policy_input){ .name = S("generation"), .text = g.text }, d);
+        return access(cli->conf, R_OK) == 0 ? policy_load(cli->conf, d) : NULL;
+}
+
+void cli_zone(const struct cli *cli)
+{
+        policy_free(cli_policy_if_any(cli));
 }
 
 /* --- the ledger --- */

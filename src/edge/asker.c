@@ -346,6 +346,15 @@ struct question *asker_domain(struct asker *a, struct slice domain, asker_told *
         return ask(a, &wanted, digest, told, arg);
 }
 
+struct question *asker_sending(struct asker *a, const struct account *account, asker_told *told, void *arg)
+{
+        static const uint8_t nothing[DIGEST];
+        struct auth_question wanted = { .verb = AUTH_SENDING,
+                                        .mailbox = account->mailbox,
+                                        .address = account->address };
+        return ask(a, &wanted, nothing, told, arg);
+}
+
 void asker_forget(struct question *q)
 {
         if (q)

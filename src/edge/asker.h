@@ -21,6 +21,7 @@ enum asker_answer { ASKER_NO, ASKER_YES, ASKER_UNAVAILABLE };
 /* Who logged in; one block of memory, freed with free(). */
 struct account {
         int64_t mailbox;
+        int64_t seen; /* when it was heard last that he may send (monotonic); 0: at the login alone */
         struct slice address, subscriber;
         bool suspended, senders_cut; /* senders_cut: there are more addresses than are told */
         struct slice weak;           /* why the password is easy to guess; empty where it is not */
@@ -42,5 +43,7 @@ void asker_keep(struct asker *a, int64_t us); /* instead of ASKER_KEEP */
 typedef void asker_told(void *arg, enum asker_answer answer, struct account *account);
 struct question *asker_check(struct asker *a, struct slice login, struct slice password, asker_told *told, void *arg);
 struct question *asker_domain(struct asker *a, struct slice domain, asker_told *told, void *arg);
+/* Whether who logged in before may still send: his mailbox is there, and nobody suspended it. Never remembered. */
+struct question *asker_sending(struct asker *a, const struct account *account, asker_told *told, void *arg);
 /* The one who asked is gone: nothing is told any more. */
 void asker_forget(struct question *q);

@@ -8,6 +8,8 @@
 #include <stdio.h>
 #include <sys/random.h>
 
+#define STILL_FOR (5 * SECOND)
+
 enum { HEAD_MOST = SMTP_HEADER_MOST + 65536, ADDED_MOST = 2048, SIZE_ADDED = 1024 };
 
 struct letter {
@@ -16,6 +18,9 @@ struct letter {
         struct slice *rcpt; /* those the MTA took, in their one form */
         char *asked;        /* the one that is asked for */
         size_t n_rcpt, cap_rcpt;
+        struct question *still; /* may he still send? NULL: not asked, or answered */
+        struct smtp_rcpt held;  /* the recipient that came before the answer */
+        char *held_texts;       /* what it points into; NULL: there is none */
         struct smtp_header header;
         struct buf head;
         struct smtp_reply refusal; /* decided while it streams; code 0: none. Constant texts */
@@ -75,6 +80,8 @@ void carry_drop(struct session *s)
                            " note=\"the customer went before the answer; the MTA may have it\"");
         }
         drop_relay(s);
+        asker_forget(l->still);
+        free(l->held_texts);
         for (size_t i = 0; i < l->n_rcpt; i++)
                 free((char *)l->rcpt[i].p);
         free(l->rcpt);
@@ -151,6 +158,47 @@ static void log_refused(struct session *s, struct slice from, const char *why)
                   log_text(&login, s->account ? s->account->address : S("")), log_text(&text, from), why);
 }
 
+static bool refuse_suspended(struct session *s, struct slice from)
+{
+        if (!s->account || !s->account->suspended)
+                return false;
+        log_refused(s, from, "suspended");
+        refuse(s, 550, S("5.7.1"), "Sending is suspended for this mailbox; receiving is not",
+               "O envio desta caixa postal esta suspenso; o recebimento nao");
+        return true;
+}
+
+static void do_still(struct session *s, void *arg)
+{
+        struct letter *l = s->letter;
+        enum asker_answer answer = *(enum asker_answer *)arg;
+        l->still = NULL;
+        if (answer == ASKER_YES)
+                s->account->seen = time_monotonic();
+        s->account->suspended |= answer == ASKER_NO;
+        if (!l->held_texts)
+                return;
+        autofree char *texts = take(l->held_texts);
+        carry_rcpt(s, &l->held);
+}
+
+static void on_still(void *arg, enum asker_answer answer, struct account *account)
+{
+        free(account);
+        session_within(arg, do_still, &answer);
+}
+
+/* A login lasts as long as its conversation, a suspension does not wait for that. The first recipient waits for the answer; where there is
+ * none to be had, the login stands. */
+static void ask_still(struct session *s)
+{
+        struct account *a = s->account;
+        if (!a || (a->seen && time_monotonic() - a->seen < STILL_FOR))
+                return;
+        struct question *q = asker_sending(s->worker->asker, a, on_still, s);
+        s->letter->still = q;
+}
+
 void carry_mail(struct session *s, const struct smtp_mail *m)
 {
         struct who_texts texts;
@@ -158,12 +206,8 @@ void carry_mail(struct session *s, const struct smtp_mail *m)
         struct smtp_mail mail = *m;
         carry_drop(s);
         autofree char *from = m->from.null ? xstrdup("") : canonical(&m->from);
-        if (s->account && s->account->suspended) {
-                log_refused(s, slice_of(from), "suspended");
-                refuse(s, 550, S("5.7.1"), "Sending is suspended for this mailbox; receiving is not",
-                       "O envio desta caixa postal esta suspenso; o recebimento nao");
+        if (refuse_suspended(s, slice_of(from)))
                 return;
-        }
         if (!m->from.null && !sender_allowed(s, slice_of(from))) {
                 log_refused(s, slice_of(from), "not-his");
                 if (s->account && s->account->senders_cut) { /* it may be one that did not fit */
@@ -181,6 +225,7 @@ void carry_mail(struct session *s, const struct smtp_mail *m)
         l->began = time_monotonic();
         who_of(s, &texts, who);
         l->relay = relay_new(s->worker->hops, &mail, who, on_relay, s);
+        ask_still(s);
         session_answer(s, NULL);
 }
 
@@ -189,6 +234,17 @@ void carry_mail(struct session *s, const struct smtp_mail *m)
 _Static_assert((int)SENDING_LIMITS == QUOTA_LIMIT_COUNT && (int)SENDING_WHOSE == QUOTA_IDENTITY_COUNT,
                "the policy has a number for each limit of each identity");
 
+/* Of a machine behind a legacy listener: what its neighbours at the same address submit with a login is not its sending. */
+static struct slice legacy_quota_name(const struct session *s)
+{
+        static char text[LEGACY_LOGIN_MAX + ADDR_TEXT_MAX + 2]; /* read before the next is asked for */
+        char login[LEGACY_LOGIN_MAX], addr[ADDR_TEXT_MAX];
+        struct slice name = login_of(s, login);
+        struct addr key = addr_is_v4(&s->peer) ? s->peer : addr_mask(s->peer, 64);
+        snprintf(text, sizeof text, "%.*s %s", SLICE_ARGS(name), addr_print(&key, addr));
+        return slice_of(text);
+}
+
 static struct quota_who quota_who_of(const struct session *s)
 {
         struct quota_who q = { .address = s->peer };
@@ -196,7 +252,8 @@ static struct quota_who quota_who_of(const struct session *s)
         for (size_t whose = 0; whose < QUOTA_IDENTITY_COUNT; whose++)
                 memcpy(q.limits[whose].v, s->worker->policy->sending.v[whose], sizeof q.limits[whose].v);
         if (s->listener->role == EDGE_LEGACY) {
-                q.limits[QUOTA_ADDRESS].v[QUOTA_MESSAGES_DAY] =
+                q.login = legacy_quota_name(s);
+                q.limits[QUOTA_LOGIN].v[QUOTA_MESSAGES_DAY] =
                     s->worker->policy->legacies[s->listener->legacy].messages_day;
         }
         if (!a)
@@ -209,6 +266,15 @@ static struct quota_who quota_who_of(const struct session *s)
         v[QUOTA_RECIPIENTS_HOUR] = a->recipients_hour;
         v[QUOTA_RECIPIENTS_DAY] = a->recipients_day;
         return q;
+}
+
+/* Who is named twice is one recipient. */
+static bool named(const struct letter *l, const char *address)
+{
+        for (size_t i = 0; i < l->n_rcpt; i++)
+                if (slice_eq(l->rcpt[i], slice_of(address)))
+                        return true;
+        return false;
 }
 
 /* NULL: it fits; else why not, for the log. */
@@ -224,9 +290,9 @@ static const char *over_limit(struct session *s, struct quota_answer *ret)
                 };
                 return quota_limit_words(QUOTA_INVALID_HOUR);
         }
-        size_t n = l->n_rcpt + (l->asked != NULL);
+        size_t n = l->n_rcpt + (l->asked && !named(l, l->asked));
         l->rcpt = xgrow(l->rcpt, &l->cap_rcpt, n + 1, sizeof *l->rcpt);
-        if (l->asked)
+        if (n > l->n_rcpt)
                 l->rcpt[l->n_rcpt] = slice_of(l->asked);
         *ret = quota_ask(s->worker->counts, &who, &(struct quota_message){ l->rcpt, n }, worker_now());
         return ret->passes ? NULL : quota_limit_words(ret->limit);
@@ -251,6 +317,12 @@ static bool within_limits(struct session *s)
 void carry_rcpt(struct session *s, const struct smtp_rcpt *r)
 {
         struct letter *l = s->letter;
+        if (l->still) {
+                l->held_texts = smtp_rcpt_copy(r, &l->held);
+                return;
+        }
+        if (refuse_suspended(s, slice_of(l->from)))
+                return;
         if (l->gone || !l->relay) {
                 session_answer_text(s, SMTP_TEXT_MTA_AWAY);
                 return;
@@ -278,7 +350,9 @@ static void on_rcpt_answer(struct session *s, const struct smtp_reply *r)
 {
         struct letter *l = s->letter;
         l->waits = false;
-        if (r->code < 300) {
+        if (r->code < 300 && named(l, l->asked)) {
+                free(take(l->asked));
+        } else if (r->code < 300) {
                 l->rcpt = xgrow(l->rcpt, &l->cap_rcpt, l->n_rcpt + 2, sizeof *l->rcpt);
                 l->rcpt[l->n_rcpt++] = slice_of(take(l->asked));
                 if (s->rcpts < UINT16_MAX)
@@ -310,6 +384,8 @@ static void note_legacy(struct session *s)
 void carry_data(struct session *s)
 {
         struct letter *l = s->letter;
+        if (refuse_suspended(s, slice_of(l->from)))
+                return;
         if (l->gone || !l->relay) {
                 session_answer_text(s, SMTP_TEXT_MTA_AWAY);
                 carry_drop(s);
@@ -483,6 +559,10 @@ void carry_end(struct session *s, uint64_t size)
                 log_letter(s, "message-refused", &r, "");
                 carry_drop(s);
                 session_answer(s, &r);
+                return;
+        }
+        if (refuse_suspended(s, slice_of(l->from))) {
+                carry_drop(s);
                 return;
         }
         if (!within_limits(s)) { /* others of the same login were quicker */

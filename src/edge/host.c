@@ -507,7 +507,8 @@ static int make_counts(struct host *h)
         int fd = memfd_create("edge-counts", MFD_CLOEXEC | MFD_ALLOW_SEALING);
         void *memory = MAP_FAILED;
         if (fd != -1 && ftruncate(fd, (off_t)bytes) == 0 &&
-            fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0) /* a worker that is not ours any more */
+            fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) ==
+                0) /* a worker that is not ours any more */
                 memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
         if (memory == MAP_FAILED)
                 return fail("the table of counts", strerror(errno));

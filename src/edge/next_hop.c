@@ -1,25 +1,17 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "edge/next_hop.h"
 #include "base/log.h"
+#include "edge/mta.h"
 #include "edge/proxy.h"
 
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
-#include <sys/un.h>
 
-enum { PATH_MOST = 1200, IDENTITY_MOST = 2400, ROOM_HIGH = 128 << 10, GATHER = 32 << 10, MTA_TEXT = 128 };
+enum { PATH_MOST = 1200, IDENTITY_MOST = 2400, ROOM_HIGH = 128 << 10, GATHER = 32 << 10 };
 
-#define DOWN_FIRST SECOND
-#define DOWN_MOST (60 * SECOND)
 #define LINGER (2 * SECOND)
-
-struct mta {
-        const struct policy_mta *at;
-        int64_t down_until, delay; /* monotonic; 0: it is thought to be well */
-        char name[MTA_TEXT];
-};
 
 enum stage { STAGE_NEW, STAGE_IDENTIFYING, STAGE_READY, STAGE_LENT, STAGE_LEAVING };
 
@@ -60,8 +52,8 @@ struct relay {
         struct relay *next;    /* of those who wait */
         void (*on)(void *arg, const struct relay_event *e);
         void *arg;
-        int64_t waits_until;
-        char *texts; /* what mail and rcpt point into */
+        int64_t waits_until, touched; /* touched: when something was asked last */
+        char *texts;                  /* what mail and rcpt point into */
         struct smtp_mail mail;
         char *rcpt_texts;
         struct smtp_rcpt rcpt; /* the one asked for */
@@ -179,23 +171,6 @@ static void serve_waiting(struct hops *all);
 static void send_asked(struct relay *r);
 static void acquire(struct relay *r);
 
-static void well(struct mta *m)
-{
-        if (m->down_until)
-                log_event("mta-back", "mta=%s", m->name);
-        m->down_until = m->delay = 0;
-}
-
-static void ill(struct mta *m, const char *why)
-{
-        autobuf text;
-        buf_init(&text, LOG_LINE_MOST);
-        m->delay = m->delay ? (m->delay * 2 < DOWN_MOST ? m->delay * 2 : DOWN_MOST) : DOWN_FIRST;
-        m->down_until = time_monotonic() + m->delay;
-        log_event("mta-away", "mta=%s why=%s again_ms=%lld", m->name, log_text(&text, slice_of(why)),
-                  (long long)(m->delay / 1000));
-}
-
 static int64_t patience(const struct hops *all)
 {
         return all->rules->wait ? all->rules->wait : HOP_WAIT;
@@ -231,7 +206,7 @@ static void hop_lost(struct hop *h, const char *why, bool unsure, const struct s
         hop_free(h);
         if (fresh_failure) {
                 all->counts.failures++;
-                ill(mta, why);
+                mta_ill(mta, why);
         }
         if (r) {
                 r->hop = NULL;
@@ -354,7 +329,7 @@ static void on_client_ready(struct hop *h)
 {
         bool identified = h->stage == STAGE_IDENTIFYING;
         if (h->stage == STAGE_NEW) /* one that is used again says nothing of who takes new ones */
-                well(h->mta);
+                mta_well(h->mta);
         h->stage = STAGE_READY;
         if (identified || !h->relay)
                 hop_ready(h);
@@ -448,40 +423,6 @@ static const struct io_events hop_events = {
 
 /* ---- connecting ---- */
 
-static struct io *connect_unix(struct hop *h, const struct policy_mta *at)
-{
-        struct sockaddr_un to = { .sun_family = AF_UNIX };
-        if (at->path.n >= sizeof to.sun_path)
-                return NULL;
-        memcpy(to.sun_path, at->path.p, at->path.n);
-        return io_connect(h->all->loop, (struct sockaddr *)&to, sizeof to, NULL, 0, &hop_events, h);
-}
-
-static struct io *connect_mta(struct hop *h)
-{
-        const struct policy_mta *at = h->mta->at;
-        if (at->path.n)
-                return connect_unix(h, at);
-        if (addr_is_v4(&at->addr)) {
-                struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(at->port) };
-                memcpy(&to.sin_addr, at->addr.b + 12, 4);
-                return io_connect(h->all->loop, (struct sockaddr *)&to, sizeof to, NULL, 0, &hop_events, h);
-        }
-        struct sockaddr_in6 to = { .sin6_family = AF_INET6, .sin6_port = htons(at->port) };
-        memcpy(&to.sin6_addr, at->addr.b, 16);
-        return io_connect(h->all->loop, (struct sockaddr *)&to, sizeof to, NULL, 0, &hop_events, h);
-}
-
-/* The next one that is thought to be well, from the first on: the order of the policy is an order of preference. NULL: none. */
-static struct mta *choose(struct hops *all)
-{
-        int64_t now = time_monotonic();
-        for (size_t i = 0; i < all->rules->n; i++)
-                if (all->mtas[i].down_until <= now)
-                        return &all->mtas[i];
-        return NULL;
-}
-
 static struct addr addr_of(struct slice text, struct slice port, uint16_t *ret_port)
 {
         struct addr a = { .b = { 0 } };
@@ -508,10 +449,10 @@ static void introduce(struct hop *h, const struct relay *r)
 static struct hop *hop_new(struct hops *all, struct relay *r)
 {
         struct mta *mta;
-        while ((mta = choose(all))) {
+        while ((mta = mta_choose(all->mtas, all->rules->n))) {
                 struct hop *h = xcalloc(1, sizeof *h);
                 *h = (struct hop){ .all = all, .mta = mta, .relay = r, .stage = STAGE_NEW };
-                h->io = connect_mta(h);
+                h->io = mta_connect(mta, all->loop, &hop_events, h);
                 if (h->io) {
                         all->counts.connects++;
                         all->counts.lent++;
@@ -526,7 +467,7 @@ static struct hop *hop_new(struct hops *all, struct relay *r)
                 int failed = errno;
                 free(h);
                 all->counts.failures++;
-                ill(mta, strerror(failed));
+                mta_ill(mta, strerror(failed));
         }
         return NULL;
 }
@@ -597,8 +538,8 @@ static void acquire(struct relay *r)
 
 static void serve_waiting(struct hops *all)
 {
-        while (all->first &&
-               (all->idle || all->counts.lent == 0 || (all->counts.lent < HOP_LENT_MOST && choose(all)))) {
+        while (all->first && (all->idle || all->counts.lent == 0 ||
+                              (all->counts.lent < HOP_LENT_MOST && mta_choose(all->mtas, all->rules->n)))) {
                 struct relay *r = all->first;
                 wait_drop(r);
                 acquire(r);
@@ -658,6 +599,7 @@ void relay_rcpt(struct relay *r, const struct smtp_rcpt *rcpt)
         free(r->rcpt_texts);
         r->rcpt_texts = smtp_rcpt_copy(rcpt, &r->rcpt);
         r->asked = true;
+        r->touched = time_monotonic();
         r->rcpt_sent = false;
         if (r->refusal.code)
                 tell_rcpt(r, &r->refusal);
@@ -757,6 +699,20 @@ const char *relay_mta(const struct relay *r)
 
 /* ---- the whole ---- */
 
+/* Who opened an envelope and thinks about it does not keep a connection from those who wait for one. */
+static void take_back(struct hops *all, int64_t now)
+{
+        for (struct hop *h = all->busy, *next; h && all->first; h = next) {
+                struct relay *r = h->relay;
+                next = h->next;
+                if (!r || r->stage != RELAY_OPEN || r->asked || now - r->touched < patience(all) / 2)
+                        continue;
+                r->hop = NULL;
+                give_back(h, false);
+                tell_gone(r, "it was idle while others waited for a connection", false, NULL);
+        }
+}
+
 static void on_tick(void *arg)
 {
         struct hops *all = arg;
@@ -770,6 +726,7 @@ static void on_tick(void *arg)
                         hop_free(h);
                 }
         }
+        take_back(all, now);
         while (all->first && all->first->waits_until < now) {
                 struct relay *r = all->first;
                 wait_drop(r);
@@ -779,26 +736,14 @@ static void on_tick(void *arg)
         watch_again(all->tick, SECOND);
 }
 
-static void name_mta(struct mta *m)
-{
-        char text[ADDR_TEXT_MAX];
-        if (m->at->path.n)
-                snprintf(m->name, sizeof m->name, "unix:%.*s", SLICE_ARGS(m->at->path));
-        else
-                snprintf(m->name, sizeof m->name, addr_is_v4(&m->at->addr) ? "%s:%u" : "[%s]:%u",
-                         addr_print(&m->at->addr, text), m->at->port);
-}
-
 struct hops *hops_new(struct loop *l, const struct hops_rules *rules)
 {
         struct hops *all = xcalloc(1, sizeof *all);
         *all = (struct hops){ .loop = l, .rules = rules };
         all->last = &all->first;
         all->mtas = xcalloc(rules->n + 1, sizeof *all->mtas);
-        for (size_t i = 0; i < rules->n; i++) {
-                all->mtas[i].at = &rules->mtas[i];
-                name_mta(&all->mtas[i]);
-        }
+        for (size_t i = 0; i < rules->n; i++)
+                mta_init(&all->mtas[i], &rules->mtas[i]);
         buf_init(&all->out, IO_BACKLOG);
         all->tick = loop_timer(l, SECOND, on_tick, all);
         return all;

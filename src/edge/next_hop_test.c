@@ -24,7 +24,7 @@ struct a_mail {
         enum relay_on on; /* the last event */
         int events;
         unsigned code;
-        bool unsure, free_at_once;
+        bool unsure, free_at_once, over; /* over: the relay is freed */
         char text[256], enhanced[16], why[128];
 };
 
@@ -38,7 +38,8 @@ static void hears(void *arg, const struct relay_event *e)
         snprintf(m->text, sizeof m->text, "%.*s", SLICE_ARGS(e->reply.text));
         snprintf(m->enhanced, sizeof m->enhanced, "%.*s", SLICE_ARGS(e->reply.enhanced));
         snprintf(m->why, sizeof m->why, "%s", e->why ? e->why : "");
-        if (m->free_at_once || e->on == RELAY_ON_GONE || e->on == RELAY_ON_DONE)
+        m->over = m->free_at_once || e->on == RELAY_ON_GONE || e->on == RELAY_ON_DONE;
+        if (m->over)
                 relay_free(take(m->relay));
 }
 
@@ -98,7 +99,7 @@ static void whole_message(struct a_test *t, struct a_mail *m)
         assert_non_null(m->relay);
         relay_data(m->relay);
         settle(t->loop);
-        if (!m->relay || m->on != RELAY_ON_DATA || m->code != 354)
+        if (m->over || m->on != RELAY_ON_DATA || m->code != 354)
                 return;
         relay_bytes(m->relay, S("Subject: x\r\n\r\n.dot\r\n"));
         relay_end(m->relay);
@@ -470,6 +471,27 @@ static void who_comes_last_waits_in_order(void **state)
         assert_int_equal(hops_counts(t->hops).lent, 0);
 }
 
+static void who_thinks_gives_way_to_who_waits(void **state)
+{
+        struct a_test *t = *state;
+        static struct a_mail m[HOP_LENT_MOST + 1];
+        t->rules.wait = 3 * SECOND;
+        for (size_t i = 0; i < COUNT_OF(m); i++) {
+                begin_mail(t, &m[i], "ana@example.net", NULL);
+                rcpt(t, &m[i], "rui");
+        }
+        settle_for(t->loop, 2 * SECOND + 300000); /* half the patience, at the next look */
+        assert_int_equal(m[HOP_LENT_MOST].on, RELAY_ON_RCPT);
+        size_t gone = 0;
+        for (size_t i = 0; i < HOP_LENT_MOST; i++)
+                gone += m[i].on == RELAY_ON_GONE;
+        assert_true(gone >= 1);
+        for (size_t i = 0; i < COUNT_OF(m); i++)
+                relay_free(m[i].relay);
+        settle(t->loop);
+        assert_int_equal(hops_counts(t->hops).lent, 0);
+}
+
 static void who_waits_too_long_is_told(void **state)
 {
         struct a_test *t = *state;
@@ -477,6 +499,8 @@ static void who_waits_too_long_is_told(void **state)
         for (size_t i = 0; i < COUNT_OF(m); i++) {
                 begin_mail(t, &m[i], "ana@example.net", NULL);
                 rcpt(t, &m[i], "rui");
+                if (i < HOP_LENT_MOST)
+                        relay_data(m[i].relay);
         }
         settle_for(t->loop, SECOND + 100000); /* the queue is looked at each second */
         assert_int_equal(m[HOP_LENT_MOST].on, RELAY_ON_GONE);
@@ -635,6 +659,7 @@ int main(void)
                 A_TEST(a_client_is_not_kept_for_silent_ones),
                 A_TEST(a_reply_that_nobody_asked_for_ends_it),
                 A_TEST(who_comes_last_waits_in_order),
+                A_TEST(who_thinks_gives_way_to_who_waits),
                 A_TEST(who_waits_too_long_is_told),
                 A_TEST(who_waits_hears_of_an_mta_that_dies),
                 A_TEST(an_mta_with_few_places_serves_in_turn),

@@ -70,6 +70,24 @@ static void mail_goes_to_the_mta(void **state)
         assert_reply(t, fd, "QUIT\r\n", "221 ");
 }
 
+/* His password was stolen, and is used in a conversation that is open already. */
+static void a_suspension_does_not_wait_for_the_end(void **state)
+{
+        struct a_worker *t = *state;
+        autoclose int fd = logged_in(t);
+        assert_reply(t, fd, "MAIL FROM:<ana@example.net>\r\nRCPT TO:<rui@example.org>\r\nDATA\r\n", "354 ");
+        assert_reply(t, fd, MESSAGE, "250 ");
+        t->auth.suspended = true;
+        usleep(10000);
+        assert_true(t->w.sessions->account->seen > 0);
+        t->w.sessions->account->seen = 1; /* long ago */
+        assert_reply(t, fd, "MAIL FROM:<ana@example.net>\r\n", "250 ");
+        assert_reply(t, fd, "RCPT TO:<rui@example.org>\r\n", "550 5.7.1 Sending is suspended");
+        assert_reply(t, fd, "RSET\r\n", "250 ");
+        assert_reply(t, fd, "MAIL FROM:<ana@example.net>\r\n", "550 5.7.1 Sending is suspended");
+        assert_int_equal(t->mta.messages, 1);
+}
+
 static void all_at_once_is_the_same(void **state)
 {
         struct a_worker *t = *state;
@@ -376,6 +394,7 @@ int main(void)
 #define A_TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
         const struct CMUnitTest tests[] = {
                 A_TEST(mail_goes_to_the_mta),
+                A_TEST(a_suspension_does_not_wait_for_the_end),
                 A_TEST(all_at_once_is_the_same),
                 A_TEST(logins_are_answered),
                 A_TEST(a_client_may_go_while_his_password_is_checked),

@@ -268,6 +268,7 @@ static inline void a_mta_close(struct a_mta *m)
 struct a_auth {
         struct a_server server;
         bool holds;           /* answers when a_auth_release() is called */
+        bool suspended;       /* who logged in before may not send any more */
         size_t asked, checks; /* questions; those for a password */
         int64_t held[64];
         enum auth_verb verbs[64];
@@ -313,8 +314,10 @@ static inline void a_auth_rest(struct a_auth *t)
         buf_clear(&t->rest);
 }
 
-static inline enum auth_verdict a_auth_verdict(const struct auth_question *q)
+static inline enum auth_verdict a_auth_verdict(const struct a_auth *t, const struct auth_question *q)
 {
+        if (q->verb == AUTH_SENDING)
+                return t->suspended || q->mailbox != 1 ? AUTH_VERDICT_NO : AUTH_VERDICT_YES;
         if (q->verb == AUTH_DOMAIN)
                 return slice_eq(q->domain, S("example.net")) ? AUTH_VERDICT_YES : AUTH_VERDICT_NO;
         return slice_eq(q->password, S("s3cret"))  ? AUTH_VERDICT_YES
@@ -333,7 +336,7 @@ static inline void a_auth_read(struct a_link *k)
                 if (t->n_held < COUNT_OF(t->held)) {
                         t->held[t->n_held] = q.id;
                         t->verbs[t->n_held] = q.verb;
-                        t->verdicts[t->n_held++] = a_auth_verdict(&q);
+                        t->verdicts[t->n_held++] = a_auth_verdict(t, &q);
                 }
                 auth_wipe(&(struct buf){ .p = k->in.p, .cap = (size_t)n }); /* it keeps no password */
                 a_link_took(k, (size_t)n);

@@ -56,10 +56,23 @@ static void sightings_arrive(void **state)
         const int64_t now = 1800000000 * SECOND;
         struct slice reason;
         struct sighting *got, put[] = {
-                { .source = S("trap"), .prefix = prefix_at("198.51.100.7"), .port = 65535, .at = now - SECOND, .seconds = 12,
-                  .count = 1, .strategy = S("trap"), .hosts = S(""), .detail = S("helo=\"a b\" did=early") },
-                { .source = S("divert"), .realm = S("norte"), .prefix = prefix_at("2001:db8:100::7"), .port = 1, .at = now,
-                  .count = 3, .strategy = S("divert"), .detail = S("") },
+                { .source = S("trap"),
+                  .prefix = prefix_at("198.51.100.7"),
+                  .port = 65535,
+                  .at = now - SECOND,
+                  .seconds = 12,
+                  .count = 1,
+                  .strategy = S("trap"),
+                  .hosts = S(""),
+                  .detail = S("helo=\"a b\" did=early") },
+                { .source = S("divert"),
+                  .realm = S("norte"),
+                  .prefix = prefix_at("2001:db8:100::7"),
+                  .port = 1,
+                  .at = now,
+                  .count = 3,
+                  .strategy = S("divert"),
+                  .detail = S("") },
         };
         size_t n = 0;
         frame_sightings_add(&t->frame, put, 2, 7, now - MINUTE);
@@ -98,8 +111,11 @@ static void bans_arrive_and_a_refusal_has_its_reason(void **state)
 {
         struct a_test *t = *state;
         const int64_t now = 1800000000 * SECOND;
-        struct ban *got, b = { .prefix = prefix_at("203.0.113.0/24"), .until = now + HOUR, .reason = S("password guessing"),
-                               .evidence = S("20 wrong in 60 s"), .by_rule = true };
+        struct ban *got, b = { .prefix = prefix_at("203.0.113.0/24"),
+                               .until = now + HOUR,
+                               .reason = S("password guessing"),
+                               .evidence = S("20 wrong in 60 s"),
+                               .by_rule = true };
         struct slice reason;
         size_t n = 0;
         frame_ban_add(&t->frame, &b);
@@ -152,7 +168,9 @@ static void an_answer_in_pieces_is_none_yet(void **state)
 
 static void what_is_no_answer_is_said(void **state)
 {
-        static const struct slice bad[] = { S("\0\0\0\1x"), S("\xff\xff\xff\xff"), S("\0\0\0\2\0\0"),
+        static const struct slice bad[] = { S("\0\0\0\1x"),
+                                            S("\xff\xff\xff\xff"),
+                                            S("\0\0\0\2\0\0"),
                                             S("\0\0\0\x0f\0\0i\0\0\0\x8\0\0\0\0\0\0\0\0"),
                                             S("\0\0\0\x13\0\0i\0\0\0\7\0\0\0\0\0\0\0t\0\0\0\0"),
                                             S("\0\0\0\x14\0\0t\0\0\0\x8\0\0\0\0\0\0\0\0t\0\0\0\0") };
