@@ -18,7 +18,7 @@ PACKAGES  := gcc make pkg-config libevent-dev libmnl-dev libsqlite3-dev libjanss
              libseccomp-dev libcap-ng-dev libmd-dev libcrypt-dev libpwquality-dev libssl-dev zlib1g-dev liblzma-dev libzstd-dev libcmocka-dev freeradius-utils nftables \
              iptables iproute2 util-linux tzdata python3 \
              python3-pytest python3-scapy postfix postfix-sqlite dovecot-imapd dovecot-sqlite mandoc systemd diffutils \
-             openssl swaks libnet-ssleay-perl libio-socket-inet6-perl msmtp s-nail curl
+             openssl swaks libnet-ssleay-perl libio-socket-inet6-perl msmtp s-nail curl pflogsumm
 PACKAGES_LINT := clang clang-format cppcheck
 
 WARNINGS := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla

@@ -66,9 +66,10 @@ static void say(const char *daemon, const char *fmt, ...)
 
 static const char *client(const struct talk *t)
 {
-        static char text[80];
+        static char text[120];
         uint32_t c = t->client;
-        snprintf(text, sizeof text, "host%u.example.net[198.%u.%u.%u]", c, 18 + (c >> 16), c >> 8 & 255, c & 255);
+        snprintf(text, sizeof text, "198-%u-%u-%u.dynamic.city.isp.example.net[198.%u.%u.%u]", 18 + (c >> 16),
+                 c >> 8 & 255, c & 255, 18 + (c >> 16), c >> 8 & 255, c & 255);
         return text;
 }
 
@@ -199,7 +200,8 @@ static bool message(struct talk *t)
                 break;
         case ID:
         case BACK_ID:
-                say("cleanup", "%s: message-id=<%u.%u@host.example>", id, t->number, t->client);
+                say("cleanup", "%s: message-id=<20261128%08u.%08X.JavaMail.webmail@frontend%u.example.net>", id,
+                    t->number, t->number * 2654435761u, t->client % 12);
                 break;
         case QUEUED:
         case AGAIN:

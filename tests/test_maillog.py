@@ -3,7 +3,10 @@
 import gzip
 import json
 import lzma
+import os
 import pathlib
+import re
+import shutil
 import subprocess
 
 import pytest
@@ -83,3 +86,29 @@ def test_what_is_not_understood_is_counted_and_shown(porteiro, tmp_path):
     assert answer["categories"]["relay_denied"] == 1 and answer["categories"]["not_owned"] == 0
     shown = porteiro.run("maillog", "report", "--unparsed", tmp_path / "log").stdout
     assert "never heard of" in shown and "half a li" in shown and "\\xFF" in shown.upper().replace("\\X", "\\x")
+
+
+def test_totals_are_those_of_pflogsumm(porteiro, generated, tmp_path):
+    """It counts what a content filter takes as delivered; all else that both count is equal."""
+    if not shutil.which("pflogsumm"):
+        pytest.skip("pflogsumm is not installed")
+    (tmp_path / "log").write_bytes(generated(3_000_000)[0])
+    text = subprocess.run(["pflogsumm", tmp_path / "log"], capture_output=True, text=True, check=True).stdout
+    theirs = {word: int(number) for number, word in re.findall(r"^ +(\d+) +(delivered|deferred|bounced|rejected)", text, re.M)}
+    ours = report(porteiro, tmp_path / "log")["totals"]
+    assert theirs["delivered"] == ours["delivered"] + ours["handed"]
+    assert (theirs["deferred"], theirs["bounced"], theirs["rejected"]) == (ours["deferred"], ours["bounced"], ours["refused"])
+
+
+@pytest.mark.parametrize("zone, lines, hours", [
+    ("Europe/Madrid", ["Oct 25 01:59:59", "Oct 25 02:59:59", "Oct 25 02:00:00", "Oct 25 03:00:00"], ["24T23", "25T00", "25T01", "25T02"]),
+    ("America/Sao_Paulo", ["Dec 31 23:00:00", "Jan  1 00:00:00"], ["01T02", "01T03"]),
+    ("UTC", ["Dec 31 23:00:00", "Jan  1 00:00:00"], ["31T23", "01T00"]),
+])
+def test_times_without_year_and_zone(porteiro, tmp_path, zone, lines, hours):
+    path = tmp_path / "log"
+    path.write_text("".join(f"{when} mx1 postfix/smtpd[9]: warning: e[192.0.2.9]: SASL LOGIN authentication failed: x\n" for when in lines))
+    os.utime(path, (1798848000, 1798848000))  # 2 January 2027
+    answer = porteiro.json("maillog", "report", path, "--zone", zone)
+    assert [hour["at"][8:13] for hour in answer["hours"]] == hours
+    assert answer["hours"][0]["at"].startswith("2026" if zone != "America/Sao_Paulo" else "2027")

@@ -110,8 +110,9 @@ static void retire(struct join *j, uint32_t at)
 static uint32_t add(struct join *j, const struct join_key *key, struct slice id, int64_t at)
 {
         if (!j->free && j->used == j->most) {
-                j->early += !j->gone.oldest;
-                retire(j, j->gone.oldest ? j->gone.oldest : j->open.oldest);
+                uint32_t oldest = j->gone.oldest ? j->gone.oldest : j->open.oldest;
+                j->early += j->all[oldest].queued && !j->all[oldest].closed; /* others were given up by their client */
+                retire(j, oldest);
         }
         uint32_t n = j->free ? j->free : ++j->used;
         if (n == j->free)

@@ -11,7 +11,7 @@
  * client and login (`again`), and what the first called sent was only handed to the filter (`handed`).
  * Owns:    its records. What `tell` is given lives until it returns.
  * Threads: one at a time.
- * Limits:  `most` records at once; then the oldest is told early (join_early() counts them). Who sends with a message-id and a sender that
+ * Limits:  `most` records at once; then the oldest is told early (join_early() counts those that were on their way). Who sends with a message-id and a sender that
  *          another message of the same minute has can be taken for its copy only if he sends from
  *          this host. Of two filters in a row, the second counts as a delivery. */
 #pragma once

@@ -133,11 +133,11 @@ static void the_oldest_gives_way(void **state)
         uint64_t early;
         for (size_t i = 0; i < 64; i++) {
                 lines[i] = text[i];
-                snprintf(text[i], sizeof text[i], "a postfix/smtpd: A%05zX: client=x[192.0.2.%zu]", i, i);
+                snprintf(text[i], sizeof text[i], "a postfix/qmgr: A%05zX: from=<%zu>, size=1, nrcpt=1 (queue active)", i, i);
         }
         autofree char *got = run(lines, 64, 16, &early);
         assert_int_equal(early, 48);
-        assert_true(strncmp(got, "A00000 192.0.2.0 ", 17) == 0);
+        assert_true(strncmp(got, "A00000   0 1 ", 13) == 0);
         size_t lines_told = 0;
         for (size_t i = 0; got[i]; i++)
                 lines_told += got[i] == '\n';
