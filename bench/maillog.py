@@ -32,7 +32,8 @@ with tempfile.TemporaryDirectory(prefix="porteiro-maillog-") as name:
         size = path.stat().st_size
         title(f"A log of {size / 1e9:.1f} GB, in the page cache")
         measure("wc -l", size, "wc", "-l", path)
-        measure("grep -cE, ten patterns, LC_ALL=C", size, "env", "LC_ALL=C", "grep", "-cE", PATTERNS, path, rounds=1)
+        # grep stops at the first match where its output is /dev/null
+        measure("grep -cE, ten patterns, LC_ALL=C", size, "sh", "-c", 'LC_ALL=C grep -cE "$1" "$2" | cat', "sh", PATTERNS, path)
         ours = measure("porteiro maillog report: joins, categories, all tables", size, PORTEIRO, "maillog", "report", "--zone", "UTC", path)
         if megabytes == SIZES[0] and shutil.which("pflogsumm"):
             theirs = measure("pflogsumm", size, "pflogsumm", path, rounds=1)
