@@ -54,14 +54,13 @@ bool scan_angle(struct slice *s, struct slice *ret)
 
 bool scan_peer(struct slice *s, struct postfix_peer *ret)
 {
-        size_t name = 0, end;
-        while (name < s->n && s->p[name] != '[' && s->p[name] != ' ')
-                name++;
-        if (name == s->n || s->p[name] != '[')
+        const char *open = s->n ? memchr(s->p, '[', s->n) : NULL;
+        size_t name = open ? (size_t)(open - s->p) : 0, end = name + 1;
+        if (!open || memchr(s->p, ' ', name))
                 return false;
-        for (end = name + 1; end < s->n && s->p[end] != ']' && s->p[end] != ' ';)
+        while (end < s->n && s->p[end] != ']' && s->p[end] != ' ')
                 end++;
-        if (end == s->n || s->p[end] != ']')
+        if (end >= s->n || s->p[end] != ']')
                 return false;
         ret->name = (struct slice){ s->p, name };
         ret->address = (struct slice){ s->p + name + 1, end - name - 1 };

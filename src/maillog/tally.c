@@ -22,7 +22,6 @@ struct counts_of {
 struct pending {
         int64_t at;
         struct slice host, instance;
-        enum category seen;
         struct postfix_event event;
 };
 
@@ -145,8 +144,9 @@ static void count_refusal(struct maillog_tally *t, const struct postfix_event *e
 static void count_event(struct maillog_tally *t, const struct pending *p, const struct join_key *key)
 {
         const struct postfix_event *e = &p->event;
-        if (p->seen && (e->kind == POSTFIX_REJECT || e->kind == POSTFIX_CHECK)) {
-                count_refusal(t, e, p->seen, p->at);
+        enum category seen = category_of(e);
+        if (seen && (e->kind == POSTFIX_REJECT || e->kind == POSTFIX_CHECK)) {
+                count_refusal(t, e, seen, p->at);
         } else if (e->kind == POSTFIX_AUTH_FAILED) {
                 hour(t, p->at)->auth_failed++;
                 counts(&t->who[MAILLOG_CLIENTS], names_id(t->who[MAILLOG_CLIENTS].names, e->client.address))
@@ -156,7 +156,7 @@ static void count_event(struct maillog_tally *t, const struct pending *p, const 
                             ->auth_failed++;
         }
         if (key)
-                join_event(t->join, key, e, p->seen, p->at);
+                join_event(t->join, key, e, seen, p->at);
 }
 
 void maillog_tally_count(struct maillog_tally *t, const struct maillog_batch *b)
@@ -209,8 +209,8 @@ static void read_line(struct maillog_tally *t, struct slice line, const struct s
         p->at = l->at;
         p->host = l->host;
         p->instance = (struct slice){ l->program.p, program->instance };
-        p->seen = category_of(&p->event);
-        b->n += p->event.queue_id.n || p->seen || p->event.kind == POSTFIX_AUTH_FAILED;
+        enum postfix_kind kind = p->event.kind; /* all others are counted already */
+        b->n += p->event.queue_id.n || kind == POSTFIX_REJECT || kind == POSTFIX_CHECK || kind == POSTFIX_AUTH_FAILED;
 }
 
 void maillog_tally_read(struct maillog_tally *t, struct slice piece, struct maillog_batch *ret)
