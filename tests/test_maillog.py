@@ -57,6 +57,8 @@ def test_packed_files_are_read_as_they_are(porteiro, generated, tmp_path):
     (tmp_path / "log.3").write_bytes((tmp_path / "log.1").read_bytes()[:-2000])
     cut = porteiro.run("maillog", "report", tmp_path / "log.3", status=1)
     assert "ends in the middle" in cut.stderr
+    none = porteiro.run("maillog", "report", tmp_path / "log.4", status=3)
+    assert "No such file" in none.stderr and not none.stdout
 
 
 def test_every_key_is_documented(porteiro, generated, tmp_path):

@@ -228,10 +228,11 @@ static uint64_t refused_in_all(const struct maillog_totals *t)
         return n;
 }
 
-static double share(const struct maillog_totals *t)
+/* In parts of `of`, rounded down: one line that is not understood is seen. */
+static double share(const struct maillog_totals *t, uint64_t of)
 {
         uint64_t all = t->understood + t->unknown + t->broken;
-        return all ? (double)t->understood / (double)all : 1;
+        return (double)(all ? (uint64_t)((__uint128_t)t->understood * of / all) : of) / (double)of;
 }
 
 static const struct list {
@@ -292,7 +293,7 @@ static void print_text(const struct report *r, struct buf *out)
         if (t->first)
                 buf_addf(out, "%s to %s\n", time_print(t->first, from), time_print(t->last, until));
         buf_addf(out, "%12llu lines, %llu bytes; %.2f %% of Postfix's lines understood", (unsigned long long)t->lines,
-                 (unsigned long long)t->bytes, 100 * share(t));
+                 (unsigned long long)t->bytes, 100 * share(t, 10000));
         buf_addf(out, " (%llu not, %llu no lines of a log, %llu too long, %llu of other programs)\n\n",
                  (unsigned long long)t->unknown, (unsigned long long)t->broken, (unsigned long long)r->too_long,
                  (unsigned long long)t->foreign);
@@ -342,7 +343,7 @@ static void totals_json(struct json *j, const struct report *r)
         json_int(j, "broken", (int64_t)t->broken);
         json_int(j, "too_long", (int64_t)r->too_long);
         json_int(j, "foreign", (int64_t)t->foreign);
-        json_real(j, "share", share(t));
+        json_real(j, "share", share(t, 1000));
         for (size_t i = 0; i < COUNT_OF(sums); i++)
                 json_int(j, sums[i].key, (int64_t)sum_of(t, i));
         json_int(j, "refused", (int64_t)refused_in_all(t));
@@ -417,6 +418,8 @@ static int run_report(int argc, char **argv)
         if (status)
                 return status;
         maillog_tally_end(tally);
+        if (r.status == EXIT_SYSTEM && maillog_tally_totals(tally)->lines == 0)
+                return r.status; /* told already */
         autobuf out;
         buf_init(&out, OUT);
         if (r.cli.json)

@@ -133,7 +133,8 @@ static void the_oldest_gives_way(void **state)
         uint64_t early;
         for (size_t i = 0; i < 64; i++) {
                 lines[i] = text[i];
-                snprintf(text[i], sizeof text[i], "a postfix/qmgr: A%05zX: from=<%zu>, size=1, nrcpt=1 (queue active)", i, i);
+                snprintf(text[i], sizeof text[i], "a postfix/qmgr: A%05zX: from=<%zu>, size=1, nrcpt=1 (queue active)",
+                         i, i);
         }
         autofree char *got = run(lines, 64, 16, &early);
         assert_int_equal(early, 48);

@@ -118,7 +118,7 @@ static void facts(void **state)
                   "auth-failed host=unknown addr=192.0.2.1 login=bob@example.net method=LOGIN" },
                 { "postfix/smtp",
                   "3D7A2: to=<a@gmail.com>, relay=g[74.125.1.1]:25, delay=1, delays=0/0/0/1, dsn=4.7.28, "
-                  "status=deferred (host g[74.125.1.1] said: 421-4.7.28 [192.0.2.1] Our system (in reply to end of "
+                  "status=deferred (host g[74.125.1.1] said: 421-4.7.28 [192.0.2.1] Our filter (in reply to end of "
                   "DATA command))",
                   "delivery id=3D7A2 host=g addr=74.125.1.1 port=25 dsn=4.7.28 to=a@gmail.com delay=1 status=2 "
                   "(remote_rate)" },
