@@ -29,6 +29,7 @@ int cmd_confirm(int argc, char **argv);
 int cmd_rollback(int argc, char **argv);
 int cmd_generations(int argc, char **argv);
 int cmd_run(int argc, char **argv);
+int cmd_edge(int argc, char **argv);
 int cmd_duty(int argc, char **argv);
 int cmd_subscriber(int argc, char **argv);
 int cmd_mailbox(int argc, char **argv);

@@ -12,7 +12,7 @@ int cmd_run(int argc, char **argv)
         if (!cli_parse(&cli, &shape, argc, argv, &status))
                 return status;
         buf_init(&why, 4096);
-        if (supervisor_run(cli.state, &why) != 0)
+        if (supervisor_run(cli.state, NULL, &why) != 0)
                 return cli_fail(EXIT_SYSTEM, "run: %s", buf_cstr(&why));
         return EXIT_DONE;
 }

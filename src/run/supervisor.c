@@ -261,7 +261,15 @@ static void on_again(void *arg)
 
 /* --- the whole --- */
 
-static void supervise(struct run *r)
+static bool among(const char *const *only, const char *name)
+{
+        for (; only && *only; only++)
+                if (strcmp(*only, name) == 0)
+                        return true;
+        return !only;
+}
+
+static void supervise(struct run *r, const char *const *only)
 {
         r->loop = loop_new();
         r->began = time_monotonic();
@@ -269,6 +277,8 @@ static void supervise(struct run *r)
         loop_signal(r->loop, SIGINT, on_stop, r);
         loop_signal(r->loop, SIGCHLD, on_child, r);
         for (size_t i = 0; i < n_duties; i++) {
+                if (!among(only, duties[i].name))
+                        continue;
                 struct ward *w = &r->wards[r->n++];
                 *w = (struct ward){ .run = r, .row = &duties[i], .fd = -1 };
                 w->again = loop_timer(r->loop, TIME_NEVER, on_again, w);
@@ -281,7 +291,7 @@ static void supervise(struct run *r)
         loop_free(r->loop);
 }
 
-int supervisor_run(const char *dir, struct buf *why)
+int supervisor_run(const char *dir, const char *const *only, struct buf *why)
 {
         struct run r = { .dir = dir };
         autofree char *path = xasprintf("%s/run.lock", dir);
@@ -303,6 +313,6 @@ int supervisor_run(const char *dir, struct buf *why)
         notify_open();
         if (geteuid() == 0 && !duty_own_users())
                 log_event("no-own-users", "duties=stay-root-without-capabilities group=" DUTY_GROUP);
-        supervise(&r);
+        supervise(&r, only);
         return 0;
 }

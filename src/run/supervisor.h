@@ -27,5 +27,6 @@ enum { DUTIES_MOST = 16 };
  */
 int64_t backoff_after(int64_t former, int64_t alive);
 
-/* Until SIGTERM or SIGINT. Returns 0, or -errno where it could not begin, with `why`. */
-int supervisor_run(const char *dir, struct buf *why);
+/* Until SIGTERM or SIGINT. only: names of duties, NULL at the end, the keeper among them; NULL: all. Returns 0, or -errno where it could not
+ * begin, with `why`. */
+int supervisor_run(const char *dir, const char *const *only, struct buf *why);
