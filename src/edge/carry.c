@@ -24,7 +24,6 @@ struct letter {
         struct smtp_header header;
         struct buf head;
         struct smtp_reply refusal; /* decided while it streams; code 0: none. Constant texts */
-        const char *gone;          /* why the MTA went away between two commands */
         int64_t began;
         uint64_t size;
         bool head_done, streams, ended, waits; /* waits: an answer to the machine is due */
@@ -32,11 +31,23 @@ struct letter {
 
 /* ---- answers ---- */
 
+static struct smtp_reply refusal(const struct session *s, unsigned code, struct slice enhanced, const char *english,
+                                 const char *portuguese)
+{
+        return (struct smtp_reply){ code, enhanced,
+                                    slice_of(s->worker->language == SMTP_PORTUGUESE ? portuguese : english) };
+}
+
 static void refuse(struct session *s, unsigned code, struct slice enhanced, const char *english, const char *portuguese)
 {
-        struct smtp_reply r = { code, enhanced,
-                                slice_of(s->worker->language == SMTP_PORTUGUESE ? portuguese : english) };
+        struct smtp_reply r = refusal(s, code, enhanced, english, portuguese);
         session_answer(s, &r);
+}
+
+static void refuse_over_limit(struct session *s)
+{
+        refuse(s, 452, S("4.7.1"), "You reached your sending limit; try again later",
+               "Voce atingiu seu limite de envio; tente mais tarde");
 }
 
 static void log_letter(struct session *s, const char *event, const struct smtp_reply *r, const char *more)
@@ -323,7 +334,7 @@ void carry_rcpt(struct session *s, const struct smtp_rcpt *r)
         }
         if (refuse_suspended(s, slice_of(l->from)))
                 return;
-        if (l->gone || !l->relay) {
+        if (!l->relay) {
                 session_answer_text(s, SMTP_TEXT_MTA_AWAY);
                 return;
         }
@@ -331,8 +342,7 @@ void carry_rcpt(struct session *s, const struct smtp_rcpt *r)
         l->asked = canonical(&r->to);
         if (!within_limits(s)) {
                 free(take(l->asked));
-                refuse(s, 452, S("4.7.1"), "You reached your sending limit; try again later",
-                       "Voce atingiu seu limite de envio; tente mais tarde");
+                refuse_over_limit(s);
                 return;
         }
         l->waits = true;
@@ -386,7 +396,7 @@ void carry_data(struct session *s)
         struct letter *l = s->letter;
         if (refuse_suspended(s, slice_of(l->from)))
                 return;
-        if (l->gone || !l->relay) {
+        if (!l->relay) {
                 session_answer_text(s, SMTP_TEXT_MTA_AWAY);
                 carry_drop(s);
                 return;
@@ -410,18 +420,10 @@ static void on_data_answer(struct session *s, const struct smtp_reply *r)
 }
 
 /* From here on its bytes go nowhere; the answer comes at its end. The MTA's connection is dropped without an end. */
-static void spoil(struct session *s, const struct smtp_reply *r)
+static void spoil(struct session *s, unsigned code, struct slice enhanced, const char *english, const char *portuguese)
 {
-        struct letter *l = s->letter;
-        l->refusal = *r;
+        s->letter->refusal = refusal(s, code, enhanced, english, portuguese);
         drop_relay(s);
-}
-
-static void spoil_with(struct session *s, unsigned code, struct slice enhanced, const char *english,
-                       const char *portuguese)
-{
-        spoil(s, &(struct smtp_reply){ code, enhanced,
-                                       slice_of(s->worker->language == SMTP_PORTUGUESE ? portuguese : english) });
 }
 
 static void forward(struct session *s, struct slice bytes)
@@ -447,17 +449,17 @@ static bool author_allowed(struct session *s)
         enum smtp_author found = smtp_header_author(&s->letter->header, &who);
         enum smtp_author by = smtp_header_sender(&s->letter->header, &sender);
         if (found == SMTP_AUTHOR_MISSING) {
-                spoil_with(s, 550, S("5.6.0"), "The message has no From", "A mensagem nao tem From");
+                spoil(s, 550, S("5.6.0"), "The message has no From", "A mensagem nao tem From");
                 return false;
         }
         if (found == SMTP_AUTHOR_UNCLEAR || by == SMTP_AUTHOR_UNCLEAR) {
-                spoil_with(s, 550, S("5.6.0"), "The From or Sender of this message can be read in two ways",
-                           "O From ou o Sender desta mensagem e ambiguo");
+                spoil(s, 550, S("5.6.0"), "The From or Sender of this message can be read in two ways",
+                      "O From ou o Sender desta mensagem e ambiguo");
                 return false;
         }
         if (!all_his(s, &who) || !all_his(s, &sender)) {
-                spoil_with(s, 550, S("5.7.1"), "The From (or Sender) address does not belong to your login",
-                           "O endereco do From (ou Sender) nao pertence ao seu usuario");
+                spoil(s, 550, S("5.7.1"), "The From (or Sender) address does not belong to your login",
+                      "O endereco do From (ou Sender) nao pertence ao seu usuario");
                 return false;
         }
         return true;
@@ -499,8 +501,8 @@ static void head_done(struct session *s)
         buf_init(&added, ADDED_MOST);
         l->head_done = true;
         if (l->header.count[SMTP_FIELD_RECEIVED] > SMTP_HOPS_MOST) {
-                spoil_with(s, 554, S("5.4.6"), "Too many hops: this message goes in circles",
-                           "Saltos demais: esta mensagem esta em circulos");
+                spoil(s, 554, S("5.4.6"), "Too many hops: this message goes in circles",
+                      "Saltos demais: esta mensagem esta em circulos");
                 return;
         }
         if (!author_allowed(s))
@@ -525,8 +527,8 @@ void carry_bytes(struct session *s, struct slice bytes)
                 enum smtp_header_found found = smtp_header_next(&l->header, &rest);
                 buf_add(&l->head, (struct slice){ bytes.p, bytes.n - rest.n });
                 if (found == SMTP_HEADER_TOO_BIG || l->head.full) {
-                        spoil_with(s, 552, S("5.3.4"), "The head of the message is too big",
-                                   "O cabecalho da mensagem e grande demais");
+                        spoil(s, 552, S("5.3.4"), "The head of the message is too big",
+                              "O cabecalho da mensagem e grande demais");
                         return;
                 }
                 if (found != SMTP_HEADER_END)
@@ -567,8 +569,7 @@ void carry_end(struct session *s, uint64_t size)
         }
         if (!within_limits(s)) { /* others of the same login were quicker */
                 carry_drop(s);
-                refuse(s, 452, S("4.7.1"), "You reached your sending limit; try again later",
-                       "Voce atingiu seu limite de envio; tente mais tarde");
+                refuse_over_limit(s);
                 return;
         }
         l->ended = l->waits = true;
@@ -613,7 +614,6 @@ static void on_gone(struct session *s, const struct relay_event *e)
         if (e->unsure)
                 s->worker->n.messages_unsure++;
         log_letter(s, e->unsure ? "message-unsure" : "message-not-relayed", &e->reply, buf_cstr(&more));
-        l->gone = "gone";
         drop_relay(s);
         l->ended = false;
         if (!waits) {

@@ -5,7 +5,6 @@
 #include "policy/ban.h"
 
 struct login {
-        struct session *session;
         struct question *question; /* NULL: none is open */
         struct watch *delay;
         struct guess_attempt attempt;
@@ -274,7 +273,6 @@ static void begin(struct session *s, const struct smtp_event *e, bool only_name)
         struct worker *w = s->worker;
         login_drop(s);
         struct login *l = s->login = xcalloc(1, sizeof *l);
-        l->session = s;
         l->name = whole_name(s, e->login);
         l->only_name = only_name;
         lower(l->name);
