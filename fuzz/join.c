@@ -11,9 +11,8 @@ static void count(void *arg, const struct message *m)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-        static const enum postfix_kind kinds[] = { POSTFIX_CLIENT, POSTFIX_PICKUP,   POSTFIX_MESSAGE_ID,
-                                                   POSTFIX_QUEUED, POSTFIX_DELIVERY, POSTFIX_REMOVED,
-                                                   POSTFIX_REJECT, POSTFIX_CHECK };
+        static const enum mail_kind kinds[] = { MAIL_CLIENT,   MAIL_PICKUP,  MAIL_MESSAGE_ID, MAIL_QUEUED,
+                                                MAIL_DELIVERY, MAIL_REMOVED, MAIL_REJECT,     MAIL_CHECK };
         static const char ids[] = "AAAAABBBBBCCCCCDDDDDEEEEE", *const clients[] = { "192.0.2.1", "127.0.0.1", "" };
         struct join_names names = { names_new(8), names_new(8), names_new(8) };
         size_t told = 0, begun = 0;
@@ -21,13 +20,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         int64_t at = 0;
         struct join_key key;
         for (; n >= 4; data += 4, n -= 4) {
-                struct postfix_event e = { .kind = kinds[data[0] % COUNT_OF(kinds)], .daemon = POSTFIX_BY_CLEANUP };
+                struct mail_event e = { .kind = kinds[data[0] % COUNT_OF(kinds)], .daemon = MAIL_BY_CLEANUP };
                 e.queue_id = (struct slice){ ids + data[1] % 21, 5 };
                 e.client.address = slice_of(clients[data[2] % 3]);
                 e.message_id = (struct slice){ ids + data[2] % 8, 4 };
                 e.from = (struct slice){ ids + data[3] % 4, 3 };
-                e.status = (enum postfix_status)(data[3] % 5);
-                begun += e.kind != POSTFIX_REMOVED;
+                e.status = (enum mail_status)(data[3] % 5);
+                begun += e.kind != MAIL_REMOVED;
                 if (join_prepare(j, S("host"), S("postfix"), &e, &key))
                         join_event(j, &key, &e, data[3] & 1 ? CATEGORY_SPAM : CATEGORY_NONE, at += data[3] * 1000000);
         }

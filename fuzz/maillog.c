@@ -22,8 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
                 in = slice_from(in, whole.n);
                 if (size < 0)
                         continue;
-                struct postfix_event e;
-                postfix_parse(postfix_daemon_of(line.program, &instance), line.text, &e);
+                struct mail_event e;
+                postfix_parse(mail_daemon_of(line.program, &instance), line.text, &e);
                 const struct slice fields[] = { line.host,     line.program,     line.text, instance, e.queue_id,
                                                 e.client.name, e.client.address, e.login,   e.method, e.from,
                                                 e.to,          e.orig_to,        e.helo,    e.stage,  e.other_id,
@@ -32,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
                 for (size_t i = 0; i < COUNT_OF(fields); i++)
                         within(whole, fields[i]);
                 if (e.odd && (e.from.n || e.to.n || e.helo.n || category_of(&e) != CATEGORY_OTHER) &&
-                    e.kind == POSTFIX_REJECT)
+                    e.kind == MAIL_REJECT)
                         panic("an odd line was believed");
         }
         return 0;

@@ -282,7 +282,7 @@ static void print_categories(const struct maillog_totals *t, struct buf *out)
                 if (t->refused[i])
                         buf_addf(out, "%12llu   %s\n", (unsigned long long)t->refused[i],
                                  category_name((enum category)i));
-        buf_addf(out, "%12llu failed logins\n", (unsigned long long)t->kinds[POSTFIX_AUTH_FAILED]);
+        buf_addf(out, "%12llu failed logins\n", (unsigned long long)t->kinds[MAIL_AUTH_FAILED]);
 }
 
 static void print_text(const struct report *r, struct buf *out)
@@ -347,7 +347,7 @@ static void totals_json(struct json *j, const struct report *r)
         for (size_t i = 0; i < COUNT_OF(sums); i++)
                 json_int(j, sums[i].key, (int64_t)sum_of(t, i));
         json_int(j, "refused", (int64_t)refused_in_all(t));
-        json_int(j, "auth_failed", (int64_t)t->kinds[POSTFIX_AUTH_FAILED]);
+        json_int(j, "auth_failed", (int64_t)t->kinds[MAIL_AUTH_FAILED]);
         json_object_end(j);
         json_object(j, "categories");
         for (size_t i = CATEGORY_NONE + 1; i < CATEGORIES_ALL; i++)

@@ -123,18 +123,18 @@ static bool reply_of(struct slice text, struct slice *ret)
         return slice_starts(*ret, S(" said: ")) || slice_starts(*ret, S(" refused to talk to me: "));
 }
 
-enum category category_of(const struct postfix_event *e)
+enum category category_of(const struct mail_event *e)
 {
         struct slice reply;
         switch (e->kind) {
-        case POSTFIX_REJECT:
+        case MAIL_REJECT:
                 return e->odd ? CATEGORY_OTHER : first_of(refusals, COUNT_OF(refusals), e->text, CATEGORY_OTHER);
-        case POSTFIX_CHECK:
+        case MAIL_CHECK:
                 return slice_ends(e->action, S("reject")) ? CATEGORY_OTHER : CATEGORY_NONE;
-        case POSTFIX_SAID:
+        case MAIL_SAID:
                 return e->client.address.p ? first_of(remote, COUNT_OF(remote), e->text, CATEGORY_NONE) : CATEGORY_NONE;
-        case POSTFIX_DELIVERY:
-                if (e->status == POSTFIX_SENT || !reply_of(e->text, &reply))
+        case MAIL_DELIVERY:
+                if (e->status == MAIL_SENT || !reply_of(e->text, &reply))
                         return CATEGORY_NONE;
                 return first_of(remote, COUNT_OF(remote), reply, CATEGORY_NONE);
         default:

@@ -41,4 +41,4 @@ enum category { CATEGORIES(CATEGORY_ENUM) CATEGORIES_ALL };
 
 const char *category_name(enum category c);
 /* Of a REJECT or CHECK, why; of a DELIVERY or SAID, what the remote server holds against us, if anything. */
-enum category category_of(const struct postfix_event *e);
+enum category category_of(const struct mail_event *e);

@@ -200,7 +200,7 @@ static uint32_t find_first(const struct join *j, uint64_t message_id, uint32_t b
         return NONE;
 }
 
-static void on_queued(struct join *j, uint32_t at, const struct postfix_event *e)
+static void on_queued(struct join *j, uint32_t at, const struct mail_event *e)
 {
         struct message *m = &j->all[at];
         if (m->queued) /* again from the deferred queue */
@@ -226,19 +226,19 @@ static void on_queued(struct join *j, uint32_t at, const struct postfix_event *e
                 m->message_id = 0;
 }
 
-static void on_delivery(struct message *m, const struct postfix_event *e, enum category seen)
+static void on_delivery(struct message *m, const struct mail_event *e, enum category seen)
 {
         if (seen)
                 m->remote = (uint8_t)seen;
         switch (e->status) {
-        case POSTFIX_SENT:
+        case MAIL_SENT:
                 *(slice_starts(e->text, S("forwarded as ")) ? &m->forwarded : &m->sent) += 1;
                 break;
-        case POSTFIX_DEFERRED:
+        case MAIL_DEFERRED:
                 m->deferred++;
                 break;
-        case POSTFIX_BOUNCED:
-        case POSTFIX_STATUS_EXPIRED:
+        case MAIL_BOUNCED:
+        case MAIL_STATUS_EXPIRED:
                 m->bounced++;
                 break;
         default:
@@ -246,73 +246,72 @@ static void on_delivery(struct message *m, const struct postfix_event *e, enum c
         }
 }
 
-static void on_begin(struct join *j, struct message *m, const struct postfix_event *e)
+static void on_begin(struct join *j, struct message *m, const struct mail_event *e)
 {
         m->arrived = true;
         m->made = false;
-        m->local = e->kind == POSTFIX_PICKUP || is_local(e->client.address);
+        m->local = e->kind == MAIL_PICKUP || is_local(e->client.address);
         m->client = names_id(j->names.clients, e->client.address);
         m->login = names_id(j->names.logins, e->login);
 }
 
 /* Whether a line can only be of a new message, though one of that id is here. */
-static bool begins_anew(const struct message *m, enum postfix_kind kind)
+static bool begins_anew(const struct message *m, enum mail_kind kind)
 {
-        if (kind == POSTFIX_CLIENT || kind == POSTFIX_PICKUP)
+        if (kind == MAIL_CLIENT || kind == MAIL_PICKUP)
                 return m->closed || m->arrived || m->queued;
-        return m->closed && (kind == POSTFIX_MESSAGE_ID || kind == POSTFIX_QUEUED);
+        return m->closed && (kind == MAIL_MESSAGE_ID || kind == MAIL_QUEUED);
 }
 
 /* What a message of which nothing was seen yet can be known from; the end of one that was never seen says nothing. */
-static bool begins(enum postfix_kind kind)
+static bool begins(enum mail_kind kind)
 {
-        return kind == POSTFIX_CLIENT || kind == POSTFIX_PICKUP || kind == POSTFIX_MESSAGE_ID ||
-               kind == POSTFIX_QUEUED || kind == POSTFIX_DELIVERY;
+        return kind == MAIL_CLIENT || kind == MAIL_PICKUP || kind == MAIL_MESSAGE_ID || kind == MAIL_QUEUED ||
+               kind == MAIL_DELIVERY;
 }
 
-static bool is_of_message(const struct postfix_event *e)
+static bool is_of_message(const struct mail_event *e)
 {
-        static const bool of[POSTFIX_KINDS_ALL] = {
-                [POSTFIX_CLIENT] = true,  [POSTFIX_PICKUP] = true,   [POSTFIX_MESSAGE_ID] = true,
-                [POSTFIX_QUEUED] = true,  [POSTFIX_DELIVERY] = true, [POSTFIX_REMOVED] = true,
-                [POSTFIX_EXPIRED] = true, [POSTFIX_CONTENT] = true,  [POSTFIX_SAID] = true,
-                [POSTFIX_REJECT] = true,  [POSTFIX_CHECK] = true,
+        static const bool of[MAIL_KINDS_ALL] = {
+                [MAIL_CLIENT] = true,   [MAIL_PICKUP] = true,  [MAIL_MESSAGE_ID] = true, [MAIL_QUEUED] = true,
+                [MAIL_DELIVERY] = true, [MAIL_REMOVED] = true, [MAIL_EXPIRED] = true,    [MAIL_CONTENT] = true,
+                [MAIL_SAID] = true,     [MAIL_REJECT] = true,  [MAIL_CHECK] = true,
         };
         return of[e->kind] && e->queue_id.n && e->queue_id.n <= JOIN_ID_MOST;
 }
 
-static void apply(struct join *j, uint32_t n, const struct postfix_event *e, enum category seen)
+static void apply(struct join *j, uint32_t n, const struct mail_event *e, enum category seen)
 {
         struct message *m = &j->all[n];
         switch (e->kind) {
-        case POSTFIX_CLIENT:
-        case POSTFIX_PICKUP:
+        case MAIL_CLIENT:
+        case MAIL_PICKUP:
                 on_begin(j, m, e);
                 break;
-        case POSTFIX_MESSAGE_ID:
+        case MAIL_MESSAGE_ID:
                 m->made = !m->arrived;
                 if (!m->queued && !m->message_id)
                         m->message_id = e->message_id.n > 2 ? hash_bytes(e->message_id) | 1 : 0;
                 break;
-        case POSTFIX_QUEUED:
+        case MAIL_QUEUED:
                 on_queued(j, n, e);
                 break;
-        case POSTFIX_DELIVERY:
+        case MAIL_DELIVERY:
                 on_delivery(m, e, seen);
                 break;
-        case POSTFIX_EXPIRED:
+        case MAIL_EXPIRED:
                 m->expired = true;
                 break;
-        case POSTFIX_CONTENT:
+        case MAIL_CONTENT:
                 m->spam = m->spam || slice_ieq(e->action, S("SPAM"));
                 m->virus = m->virus || slice_ieq(e->action, S("VIRUS"));
                 break;
-        case POSTFIX_SAID:
+        case MAIL_SAID:
                 m->remote = (uint8_t)(seen ? seen : m->remote);
                 break;
-        case POSTFIX_REJECT: /* by cleanup, the whole message, of which nothing more is said */
-        case POSTFIX_CHECK:
-                if (e->daemon == POSTFIX_BY_CLEANUP && seen) {
+        case MAIL_REJECT: /* by cleanup, the whole message, of which nothing more is said */
+        case MAIL_CHECK:
+                if (e->daemon == MAIL_BY_CLEANUP && seen) {
                         m->refused = (uint8_t)seen;
                         close_message(j, n);
                 }
@@ -320,11 +319,11 @@ static void apply(struct join *j, uint32_t n, const struct postfix_event *e, enu
         default:
                 break;
         }
-        if (e->kind == POSTFIX_REMOVED)
+        if (e->kind == MAIL_REMOVED)
                 close_message(j, n);
 }
 
-bool join_prepare(struct join *j, struct slice host, struct slice instance, const struct postfix_event *e,
+bool join_prepare(struct join *j, struct slice host, struct slice instance, const struct mail_event *e,
                   struct join_key *ret)
 {
         if (!is_of_message(e))
@@ -333,9 +332,9 @@ bool join_prepare(struct join *j, struct slice host, struct slice instance, cons
         *ret = (struct join_key){ j->place, tag_of(j, e->queue_id) };
         if (j->by_id.slots)
                 __builtin_prefetch(&j->by_id.slots[ret->tag & j->by_id.mask]);
-        if (e->kind == POSTFIX_QUEUED)
+        if (e->kind == MAIL_QUEUED)
                 names_expect(j->names.senders, e->from);
-        else if (e->kind == POSTFIX_CLIENT)
+        else if (e->kind == MAIL_CLIENT)
                 names_expect(j->names.clients, e->client.address);
         return true;
 }
@@ -349,8 +348,7 @@ void join_fetch(const struct join *j, const struct join_key *key)
         }
 }
 
-void join_event(struct join *j, const struct join_key *key, const struct postfix_event *e, enum category seen,
-                int64_t at)
+void join_event(struct join *j, const struct join_key *key, const struct mail_event *e, enum category seen, int64_t at)
 {
         uint32_t n = find(j, key, e->queue_id);
         if (n && begins_anew(&j->all[n], e->kind)) {

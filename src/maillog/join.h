@@ -52,12 +52,11 @@ void join_free(struct join *j); /* NULL is fine; tells nothing */
 struct join_key {
         uint32_t place, tag;
 };
-bool join_prepare(struct join *j, struct slice host, struct slice instance, const struct postfix_event *e,
+bool join_prepare(struct join *j, struct slice host, struct slice instance, const struct mail_event *e,
                   struct join_key *ret);
 void join_fetch(const struct join *j, const struct join_key *key);
 /* One event of a message, for which join_prepare() said true. `seen` is what category_of() says of it. */
-void join_event(struct join *j, const struct join_key *key, const struct postfix_event *e, enum category seen,
-                int64_t at);
+void join_event(struct join *j, const struct join_key *key, const struct mail_event *e, enum category seen, int64_t at);
 /* The end of all files: what is still here is told. Returns how many of them are still on their way. */
 uint64_t join_end(struct join *j);
 uint64_t join_early(const struct join *j);

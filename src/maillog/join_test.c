@@ -43,12 +43,12 @@ static char *run(const char *const *lines, size_t n, uint32_t most, uint64_t *ea
                 struct syslog_clock c;
                 struct syslog_line l;
                 struct slice instance;
-                struct postfix_event e;
+                struct mail_event e;
                 struct join_key key;
                 autofree char *whole = xasprintf("2026-11-28T13:20:02Z %s", lines[i]);
                 syslog_clock_init(&c, (struct syslog_zone){ 0 }, 0);
                 assert_true(syslog_parse(&c, slice_of(whole), &l));
-                postfix_parse(postfix_daemon_of(l.program, &instance), l.text, &e);
+                postfix_parse(mail_daemon_of(l.program, &instance), l.text, &e);
                 if (join_prepare(j, l.host, instance, &e, &key))
                         join_event(j, &key, &e, category_of(&e), l.at + (int64_t)i * 1000000);
         }

@@ -1,31 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "maillog/postfix_inside.h"
 
-#define NAME(id, name) name,
-#define DAEMON_ROW(id, name) S(name),
-
-const char *postfix_kind_name(enum postfix_kind kind)
-{
-        static const char *const names[] = { POSTFIX_KINDS(NAME) };
-        return kind < COUNT_OF(names) ? names[kind] : "unknown";
-}
-
-enum postfix_daemon postfix_daemon_of(struct slice program, struct slice *instance)
-{
-        static const struct slice names[] = { POSTFIX_DAEMONS(DAEMON_ROW) };
-        const char *slash = memchr(program.p, '/', program.n), *last = slash;
-        if (!slash)
-                return POSTFIX_BY_NONE;
-        for (const char *p = slash; (p = memchr(p + 1, '/', (size_t)(program.p + program.n - p - 1)));)
-                last = p;
-        struct slice name = slice_from(program, (size_t)(last - program.p) + 1);
-        *instance = (struct slice){ program.p, (size_t)(slash - program.p) };
-        for (size_t i = 0; i < COUNT_OF(names); i++)
-                if (names[i].n == name.n && *names[i].p == *name.p && memcmp(names[i].p, name.p, name.n) == 0)
-                        return (enum postfix_daemon)(i + 1);
-        return POSTFIX_BY_NONE;
-}
-
 /* Short ids are hexadecimal digits (five or more of time and inode), long ones digits of base 52 without vowels (QUEUE(5) of Postfix 2.9). */
 size_t postfix_queue_id(struct slice s)
 {
@@ -59,10 +34,10 @@ size_t postfix_queue_id(struct slice s)
 
 struct row {
         struct slice starts;
-        enum postfix_kind kind;
+        enum mail_kind kind;
 };
 
-static bool one_of(const struct row *rows, size_t n, struct slice s, struct postfix_event *ret)
+static bool one_of(const struct row *rows, size_t n, struct slice s, struct mail_event *ret)
 {
         for (size_t i = 0; i < n; i++)
                 if (*rows[i].starts.p == *s.p && slice_starts(s, rows[i].starts)) {
@@ -74,69 +49,69 @@ static bool one_of(const struct row *rows, size_t n, struct slice s, struct post
 }
 
 static const struct row of_a_message[] = {
-        { S("enabling PIX workarounds"), POSTFIX_NOTE },
-        { S("lost connection with "), POSTFIX_SAID },
-        { S("conversation with "), POSTFIX_SAID },
-        { S("Cannot start TLS"), POSTFIX_SAID },
-        { S("TLS is required"), POSTFIX_SAID },
-        { S("Server certificate "), POSTFIX_NOTE },
-        { S("Host offered STARTTLS"), POSTFIX_NOTE },
-        { S("breaking line "), POSTFIX_NOTE },
-        { S("resent-message-id="), POSTFIX_NOTE },
-        { S("skipped, still being delivered"), POSTFIX_NOTE },
-        { S("placed on hold"), POSTFIX_NOTE },
-        { S("released from hold"), POSTFIX_NOTE },
-        { S("requeued"), POSTFIX_NOTE },
-        { S("proxy-accept: "), POSTFIX_NOTE },
-        { S("replace: "), POSTFIX_CHECK },
-        { S("warning: "), POSTFIX_WARNING },
-        { S("host "), POSTFIX_SAID },
+        { S("enabling PIX workarounds"), MAIL_NOTE },
+        { S("lost connection with "), MAIL_SAID },
+        { S("conversation with "), MAIL_SAID },
+        { S("Cannot start TLS"), MAIL_SAID },
+        { S("TLS is required"), MAIL_SAID },
+        { S("Server certificate "), MAIL_NOTE },
+        { S("Host offered STARTTLS"), MAIL_NOTE },
+        { S("breaking line "), MAIL_NOTE },
+        { S("resent-message-id="), MAIL_NOTE },
+        { S("skipped, still being delivered"), MAIL_NOTE },
+        { S("placed on hold"), MAIL_NOTE },
+        { S("released from hold"), MAIL_NOTE },
+        { S("requeued"), MAIL_NOTE },
+        { S("proxy-accept: "), MAIL_NOTE },
+        { S("replace: "), MAIL_CHECK },
+        { S("warning: "), MAIL_WARNING },
+        { S("host "), MAIL_SAID },
 };
 
 static const struct row of_a_daemon[] = {
-        { S("warning: "), POSTFIX_WARNING },
-        { S("error: "), POSTFIX_WARNING },
-        { S("fatal: "), POSTFIX_WARNING },
-        { S("panic: "), POSTFIX_WARNING },
-        { S("statistics: "), POSTFIX_ANVIL },
-        { S("> "), POSTFIX_VERBOSE },
-        { S("< "), POSTFIX_VERBOSE },
-        { S("connect to "), POSTFIX_NOTE },
-        { S("certificate verification failed for "), POSTFIX_TLS },
-        { S("SSL_connect error to "), POSTFIX_TLS },
-        { S("SSL_accept error"), POSTFIX_TLS },
-        { S("setting up TLS connection "), POSTFIX_TLS },
-        { S("initializing the "), POSTFIX_NOTE },
-        { S("discarding EHLO keywords"), POSTFIX_NOTE },
-        { S("cache "), POSTFIX_NOTE },
-        { S("close database "), POSTFIX_NOTE },
-        { S("table "), POSTFIX_NOTE },
-        { S("using backwards-compatible "), POSTFIX_NOTE },
-        { S("To disable backwards compatibility"), POSTFIX_NOTE },
-        { S("See http"), POSTFIX_NOTE },
-        { S("Postfix is "), POSTFIX_NOTE },
-        { S("daemon started"), POSTFIX_NOTE },
-        { S("reload "), POSTFIX_NOTE },
-        { S("terminating on signal"), POSTFIX_NOTE },
-        { S("refreshing the Postfix mail system"), POSTFIX_NOTE },
-        { S("starting the Postfix mail system"), POSTFIX_NOTE },
-        { S("stopping the Postfix mail system"), POSTFIX_NOTE },
-        { S("the Postfix mail system is "), POSTFIX_NOTE },
-        { S("Deleted: "), POSTFIX_NOTE },
-        { S("Placed on hold: "), POSTFIX_NOTE },
-        { S("Released from hold: "), POSTFIX_NOTE },
-        { S("Requeued: "), POSTFIX_NOTE },
-        { S("entering STRESS mode"), POSTFIX_NOTE },
-        { S("leaving STRESS mode"), POSTFIX_NOTE },
-        { S("end of session"), POSTFIX_NOTE },
-        { S("process generation "), POSTFIX_NOTE },
-        { S("DSN support is disabled"), POSTFIX_NOTE },
+        { S("warning: "), MAIL_WARNING },
+        { S("error: "), MAIL_WARNING },
+        { S("fatal: "), MAIL_WARNING },
+        { S("panic: "), MAIL_WARNING },
+        { S("statistics: "), MAIL_ANVIL },
+        { S("> "), MAIL_VERBOSE },
+        { S("< "), MAIL_VERBOSE },
+        { S("connect to "), MAIL_NOTE },
+        { S("certificate verification failed for "), MAIL_TLS },
+        { S("SSL_connect error to "), MAIL_TLS },
+        { S("SSL_accept error"), MAIL_TLS },
+        { S("setting up TLS connection "), MAIL_TLS },
+        { S("initializing the "), MAIL_NOTE },
+        { S("discarding EHLO keywords"), MAIL_NOTE },
+        { S("cache "), MAIL_NOTE },
+        { S("close database "), MAIL_NOTE },
+        { S("table "), MAIL_NOTE },
+        { S("using backwards-compatible "), MAIL_NOTE },
+        { S("To disable backwards compatibility"), MAIL_NOTE },
+        { S("See http"), MAIL_NOTE },
+        { S("Postfix is "), MAIL_NOTE },
+        { S("daemon started"), MAIL_NOTE },
+        { S("reload "), MAIL_NOTE },
+        { S("terminating on signal"), MAIL_NOTE },
+        { S("refreshing the Postfix mail system"), MAIL_NOTE },
+        { S("starting the Postfix mail system"), MAIL_NOTE },
+        { S("stopping the Postfix mail system"), MAIL_NOTE },
+        { S("the Postfix mail system is "), MAIL_NOTE },
+        { S("Deleted: "), MAIL_NOTE },
+        { S("Placed on hold: "), MAIL_NOTE },
+        { S("Released from hold: "), MAIL_NOTE },
+        { S("Requeued: "), MAIL_NOTE },
+        { S("entering STRESS mode"), MAIL_NOTE },
+        { S("leaving STRESS mode"), MAIL_NOTE },
+        { S("end of session"), MAIL_NOTE },
+        { S("process generation "), MAIL_NOTE },
+        { S("DSN support is disabled"), MAIL_NOTE },
 };
 
 /* --- lines that begin with a queue id --- */
 
 /* "reject: ", "hold: ", "milter-reject: ": the word in front, and what kind of line follows it. */
-static bool refusal_or_check(struct slice s, struct postfix_event *ret)
+static bool refusal_or_check(struct slice s, struct mail_event *ret)
 {
         static const struct slice words[] = { S("reject"), S("reject_warning"), S("milter-reject"), S("hold"),
                                               S("filter"), S("discard"),        S("redirect"),      S("prepend"),
@@ -156,17 +131,17 @@ static bool refusal_or_check(struct slice s, struct postfix_event *ret)
         ret->action = word;
         ret->text = rest;
         if (slice_starts(rest, S("header ")) || slice_starts(rest, S("body ")) || slice_starts(rest, S("mime "))) {
-                ret->kind = POSTFIX_CHECK;
+                ret->kind = MAIL_CHECK;
                 return true;
         }
-        ret->kind = refused ? POSTFIX_REJECT : POSTFIX_ACTION;
+        ret->kind = refused ? MAIL_REJECT : MAIL_ACTION;
         return postfix_refusal(rest, ret) || !refused;
 }
 
 /* "client=name[address]:port, sasl_method=LOGIN, sasl_username=who, …" */
-static bool client(struct slice s, struct postfix_event *ret)
+static bool client(struct slice s, struct mail_event *ret)
 {
-        ret->kind = POSTFIX_CLIENT;
+        ret->kind = MAIL_CLIENT;
         if (!scan_peer(&s, &ret->client))
                 return false;
         if (scan_take(&s, S(", sasl_method="))) {
@@ -183,7 +158,7 @@ static bool client(struct slice s, struct postfix_event *ret)
 }
 
 /* "from=<…>, size=N, nrcpt=N (queue active)" or "from=<…>, status=expired, returned to sender": the last '>' is Postfix's own. */
-static bool from(struct slice s, struct postfix_event *ret)
+static bool from(struct slice s, struct mail_event *ret)
 {
         const char *end = memrchr(s.p, '>', s.n);
         if (!end)
@@ -191,19 +166,19 @@ static bool from(struct slice s, struct postfix_event *ret)
         ret->from = (struct slice){ s.p, (size_t)(end - s.p) };
         s = slice_from(s, ret->from.n + 1);
         if (scan_take(&s, S(", size="))) {
-                ret->kind = POSTFIX_QUEUED;
+                ret->kind = MAIL_QUEUED;
                 return scan_number(&s, &ret->size) && scan_take(&s, S(", nrcpt=")) && scan_number(&s, &ret->nrcpt) &&
                        (!s.n || *s.p == ' ');
         }
-        ret->kind = POSTFIX_EXPIRED;
+        ret->kind = MAIL_EXPIRED;
         return scan_take(&s, S(", status=expired, ")) || scan_take(&s, S(", status=force-expired, "));
 }
 
 /* "sender non-delivery notification: ID" */
-static bool notice(struct slice s, struct postfix_event *ret)
+static bool notice(struct slice s, struct mail_event *ret)
 {
         struct slice kind;
-        ret->kind = POSTFIX_NOTICE;
+        ret->kind = MAIL_NOTICE;
         if (!(scan_take(&s, S("sender ")) || scan_take(&s, S("postmaster "))) ||
             !scan_until(&s, S(" notification: "), &kind))
                 return false;
@@ -213,9 +188,9 @@ static bool notice(struct slice s, struct postfix_event *ret)
 }
 
 /* "host name[address] said: reply (in reply to RCPT TO command)" */
-static bool said(struct slice s, struct postfix_event *ret)
+static bool said(struct slice s, struct mail_event *ret)
 {
-        ret->kind = POSTFIX_SAID;
+        ret->kind = MAIL_SAID;
         if (!scan_take(&s, S("host ")) || !scan_peer(&s, &ret->client) ||
             !(scan_take(&s, S(" said: ")) || scan_take(&s, S(" refused to talk to me: "))))
                 return false;
@@ -224,51 +199,51 @@ static bool said(struct slice s, struct postfix_event *ret)
 }
 
 /* "crm=SPAM Sender=… cid=0 rcpts=1": the filter of the seed. */
-static bool content(struct slice s, struct postfix_event *ret)
+static bool content(struct slice s, struct mail_event *ret)
 {
         size_t n = slice_find(s, ' ');
-        ret->kind = POSTFIX_CONTENT;
+        ret->kind = MAIL_CONTENT;
         ret->action = (struct slice){ s.p, n };
         return n > 0;
 }
 
-static bool delivers(enum postfix_daemon d)
+static bool delivers(enum mail_daemon d)
 {
-        return (d >= POSTFIX_BY_SMTP && d <= POSTFIX_BY_TRACE) || d == POSTFIX_BY_SPAWN;
+        return (d >= MAIL_BY_SMTP && d <= MAIL_BY_TRACE) || d == MAIL_BY_SPAWN;
 }
 
-static bool of_message(enum postfix_daemon d, struct slice s, struct postfix_event *ret)
+static bool of_message(enum mail_daemon d, struct slice s, struct mail_event *ret)
 {
         switch (s.n ? *s.p : 0) {
         case 't':
-                ret->kind = POSTFIX_DELIVERY;
+                ret->kind = MAIL_DELIVERY;
                 return delivers(d) && postfix_delivery(s, ret);
         case 'c':
                 if (scan_take(&s, S("client=")))
-                        return (d == POSTFIX_BY_SMTPD || d == POSTFIX_BY_QMQPD) && client(s, ret);
-                if (d == POSTFIX_BY_VIRUS_FILTER && scan_take(&s, S("crm=")))
+                        return (d == MAIL_BY_SMTPD || d == MAIL_BY_QMQPD) && client(s, ret);
+                if (d == MAIL_BY_VIRUS_FILTER && scan_take(&s, S("crm=")))
                         return content(s, ret);
                 break;
         case 'f':
                 if (scan_take(&s, S("from=<")))
-                        return d >= POSTFIX_BY_QMGR && d <= POSTFIX_BY_NQMGR && from(s, ret);
+                        return d >= MAIL_BY_QMGR && d <= MAIL_BY_NQMGR && from(s, ret);
                 break;
         case 'm':
-                if (d == POSTFIX_BY_CLEANUP && scan_take(&s, S("message-id="))) {
-                        ret->kind = POSTFIX_MESSAGE_ID;
+                if (d == MAIL_BY_CLEANUP && scan_take(&s, S("message-id="))) {
+                        ret->kind = MAIL_MESSAGE_ID;
                         ret->message_id = s;
                         return true;
                 }
                 break;
         case 'r':
                 if (slice_eq(s, S("removed"))) {
-                        ret->kind = POSTFIX_REMOVED;
+                        ret->kind = MAIL_REMOVED;
                         return true;
                 }
                 break;
         case 'u':
-                ret->kind = POSTFIX_PICKUP;
-                return d == POSTFIX_BY_PICKUP && scan_until(&s, S(" from=<"), &ret->action) && s.n &&
+                ret->kind = MAIL_PICKUP;
+                return d == MAIL_BY_PICKUP && scan_until(&s, S(" from=<"), &ret->action) && s.n &&
                        s.p[s.n - 1] == '>' && (ret->from = (struct slice){ s.p, s.n - 1 }, true);
         case 'h':
                 if (said(s, ret))
@@ -288,7 +263,7 @@ static bool of_message(enum postfix_daemon d, struct slice s, struct postfix_eve
 /* --- lines without one --- */
 
 /* "lost connection after RCPT from peer", "SSL_accept error from peer: …" */
-static bool lost(struct slice s, struct postfix_event *ret)
+static bool lost(struct slice s, struct mail_event *ret)
 {
         static const struct slice rows[] = { S("lost connection after "), S("timeout after "),
                                              S("too many errors after "), S("improper command pipelining after "),
@@ -296,16 +271,16 @@ static bool lost(struct slice s, struct postfix_event *ret)
         size_t i = 0;
         while (i < COUNT_OF(rows) && !scan_take(&s, rows[i]))
                 i++;
-        ret->kind = POSTFIX_LOST;
+        ret->kind = MAIL_LOST;
         return i < COUNT_OF(rows) && scan_until(&s, S(" from "), &ret->stage) && scan_peer(&s, &ret->client) &&
                (!s.n || *s.p == ':');
 }
 
 /* "Anonymous TLS connection established from peer: …" */
-static bool tls(struct slice s, struct postfix_event *ret)
+static bool tls(struct slice s, struct mail_event *ret)
 {
         struct slice level;
-        ret->kind = POSTFIX_TLS;
+        ret->kind = MAIL_TLS;
         if (!scan_until(&s, S(" TLS connection "), &level) || slice_find(level, ' ') != level.n ||
             !(scan_take(&s, S("established ")) || scan_take(&s, S("reused "))) ||
             !(scan_take(&s, S("from ")) || scan_take(&s, S("to "))))
@@ -316,7 +291,7 @@ static bool tls(struct slice s, struct postfix_event *ret)
 }
 
 /* Verdicts of postscreen, and the two that tlsproxy shares with it: what stands before the first bracket is Postfix's own. */
-static bool screen(struct slice s, struct postfix_event *ret)
+static bool screen(struct slice s, struct mail_event *ret)
 {
         static const struct slice rows[] = { S("CONNECT from "),
                                              S("PASS NEW "),
@@ -344,23 +319,23 @@ static bool screen(struct slice s, struct postfix_event *ret)
         size_t at = slice_find(s, '[');
         if (i == COUNT_OF(rows) || at == s.n || at > 64)
                 return false;
-        ret->kind = POSTFIX_SCREEN;
+        ret->kind = MAIL_SCREEN;
         ret->action = (struct slice){ rows[i].p, rows[i].n - 1 };
         s = slice_from(s, at);
         return scan_peer(&s, &ret->client);
 }
 
 /* "addr 192.0.2.1 listed by domain zen.example as 127.0.0.2" */
-static bool listed(struct slice s, struct postfix_event *ret)
+static bool listed(struct slice s, struct mail_event *ret)
 {
-        ret->kind = POSTFIX_LISTED;
+        ret->kind = MAIL_LISTED;
         if (!scan_take(&s, S("addr ")) || !scan_until(&s, S(" listed by domain "), &ret->client.address) ||
             !scan_until(&s, S(" as "), &ret->text))
                 return false;
         return true;
 }
 
-static bool peer_line(enum postfix_kind kind, struct slice s, struct postfix_event *ret)
+static bool peer_line(enum mail_kind kind, struct slice s, struct mail_event *ret)
 {
         ret->kind = kind;
         if (!scan_peer(&s, &ret->client))
@@ -370,18 +345,18 @@ static bool peer_line(enum postfix_kind kind, struct slice s, struct postfix_eve
         return true;
 }
 
-static bool of_daemon(enum postfix_daemon d, struct slice s, struct postfix_event *ret)
+static bool of_daemon(enum mail_daemon d, struct slice s, struct mail_event *ret)
 {
         struct slice rest = s;
-        if (d == POSTFIX_BY_SMTPD || d == POSTFIX_BY_QMQPD) {
+        if (d == MAIL_BY_SMTPD || d == MAIL_BY_QMQPD) {
                 if (scan_take(&rest, S("connect from ")))
-                        return peer_line(POSTFIX_CONNECT, rest, ret);
+                        return peer_line(MAIL_CONNECT, rest, ret);
                 if (scan_take(&rest, S("disconnect from ")))
-                        return peer_line(POSTFIX_DISCONNECT, rest, ret);
+                        return peer_line(MAIL_DISCONNECT, rest, ret);
                 if (lost(s, ret))
                         return true;
                 if (scan_take(&rest, S("warning: ")) && postfix_auth_failed(rest, ret)) {
-                        ret->kind = POSTFIX_AUTH_FAILED;
+                        ret->kind = MAIL_AUTH_FAILED;
                         return true;
                 }
                 rest = s;
@@ -390,14 +365,14 @@ static bool of_daemon(enum postfix_daemon d, struct slice s, struct postfix_even
                 return refusal_or_check(rest, ret);
         if (slice_starts(s, S("proxy-reject: ")))
                 return refusal_or_check(s, ret);
-        if (d == POSTFIX_BY_POSTSCREEN || d == POSTFIX_BY_TLSPROXY)
+        if (d == MAIL_BY_POSTSCREEN || d == MAIL_BY_TLSPROXY)
                 if (screen(s, ret))
                         return true;
-        return (d == POSTFIX_BY_DNSBLOG && listed(s, ret)) || tls(s, ret) ||
+        return (d == MAIL_BY_DNSBLOG && listed(s, ret)) || tls(s, ret) ||
                one_of(of_a_daemon, COUNT_OF(of_a_daemon), s, ret);
 }
 
-void postfix_parse(enum postfix_daemon daemon, struct slice text, struct postfix_event *ret)
+void postfix_parse(enum mail_daemon daemon, struct slice text, struct mail_event *ret)
 {
         memset(ret, 0, sizeof *ret);
         ret->daemon = daemon;
@@ -411,6 +386,6 @@ void postfix_parse(enum postfix_daemon daemon, struct slice text, struct postfix
         }
         if (!known) {
                 struct slice id = ret->queue_id;
-                *ret = (struct postfix_event){ .daemon = daemon, .queue_id = id, .text = text };
+                *ret = (struct mail_event){ .daemon = daemon, .queue_id = id, .text = text };
         }
 }

@@ -11,7 +11,7 @@
 #include "maillog/postfix_inside.h"
 
 /* "554 5.7.1 " */
-static void take_code(struct slice *s, struct postfix_event *ret)
+static void take_code(struct slice *s, struct mail_event *ret)
 {
         uint64_t code, part;
         struct slice at = *s;
@@ -59,7 +59,7 @@ static void take_separator(struct slice *s)
 
 /* "from=<…> to=<…> proto=ESMTP helo=<…>", each of which may be absent, in this order, to the end of the line (rejects by cleanup go on
  * with ": " and what was asked for). False: it is not that. */
-static bool take_tail(struct slice s, struct postfix_event *ret)
+static bool take_tail(struct slice s, struct mail_event *ret)
 {
         struct slice login;
         if (scan_take(&s, S("from=")) && !scan_angle(&s, &ret->from))
@@ -80,7 +80,7 @@ static bool take_tail(struct slice s, struct postfix_event *ret)
 }
 
 /* What a reply echoes is what was said; which of them, its first words tell. */
-static bool agrees(const struct postfix_event *e)
+static bool agrees(const struct mail_event *e)
 {
         struct slice of = slice_starts(e->text, S("Sender address ")) ? e->from
                           : slice_starts(e->text, S("Recipient address ")) || slice_starts(e->text, S("Relay access "))
@@ -90,13 +90,13 @@ static bool agrees(const struct postfix_event *e)
         return !e->echo.p || !of.p || slice_eq(of, e->echo) || *e->echo.p == '"' || (of.n && *of.p == '"');
 }
 
-static void forget_fields(struct postfix_event *e)
+static void forget_fields(struct mail_event *e)
 {
         e->odd = true;
         e->from = e->to = e->helo = e->echo = (struct slice){ 0 };
 }
 
-bool postfix_refusal(struct slice s, struct postfix_event *ret)
+bool postfix_refusal(struct slice s, struct mail_event *ret)
 {
         size_t stage = slice_find(s, ' ');
         if (stage == s.n) /* "END-OF-MESSAGE: ; from=<…>" of a proxy says " " later */
@@ -130,21 +130,21 @@ bool postfix_refusal(struct slice s, struct postfix_event *ret)
 
 /* --- deliveries --- */
 
-static enum postfix_status status_of(struct slice s)
+static enum mail_status status_of(struct slice s)
 {
         static const struct {
                 struct slice name;
-                enum postfix_status status;
-        } rows[] = { { S("sent"), POSTFIX_SENT },
-                     { S("deferred"), POSTFIX_DEFERRED },
-                     { S("bounced"), POSTFIX_BOUNCED },
-                     { S("expired"), POSTFIX_STATUS_EXPIRED },
-                     { S("deliverable"), POSTFIX_OTHER_STATUS },
-                     { S("undeliverable"), POSTFIX_OTHER_STATUS } };
+                enum mail_status status;
+        } rows[] = { { S("sent"), MAIL_SENT },
+                     { S("deferred"), MAIL_DEFERRED },
+                     { S("bounced"), MAIL_BOUNCED },
+                     { S("expired"), MAIL_STATUS_EXPIRED },
+                     { S("deliverable"), MAIL_OTHER_STATUS },
+                     { S("undeliverable"), MAIL_OTHER_STATUS } };
         for (size_t i = 0; i < COUNT_OF(rows); i++)
                 if (slice_eq(s, rows[i].name))
                         return rows[i].status;
-        return POSTFIX_NO_STATUS;
+        return MAIL_NO_STATUS;
 }
 
 /* An address, with angle brackets or (of old releases) without. */
@@ -158,7 +158,7 @@ static bool take_address(struct slice *s, struct slice *ret)
         return true;
 }
 
-static void take_relay(struct slice value, struct postfix_event *ret)
+static void take_relay(struct slice value, struct mail_event *ret)
 {
         struct slice at = value;
         if (!scan_peer(&at, &ret->client))
@@ -166,7 +166,7 @@ static void take_relay(struct slice value, struct postfix_event *ret)
 }
 
 /* "sent (250 2.0.0 Ok)" to the end of the line */
-static bool take_status(struct slice s, struct postfix_event *ret)
+static bool take_status(struct slice s, struct mail_event *ret)
 {
         size_t n = slice_find(s, ' ');
         ret->status = status_of((struct slice){ s.p, n });
@@ -175,10 +175,10 @@ static bool take_status(struct slice s, struct postfix_event *ret)
                 s.n -= s.n && s.p[s.n - 1] == ')';
                 ret->text = s;
         }
-        return ret->status != POSTFIX_NO_STATUS;
+        return ret->status != MAIL_NO_STATUS;
 }
 
-bool postfix_delivery(struct slice s, struct postfix_event *ret)
+bool postfix_delivery(struct slice s, struct mail_event *ret)
 {
         struct slice skipped;
         const struct {
@@ -209,9 +209,9 @@ bool postfix_delivery(struct slice s, struct postfix_event *ret)
 
 /* --- logins that failed --- */
 
-bool postfix_auth_failed(struct slice s, struct postfix_event *ret)
+bool postfix_auth_failed(struct slice s, struct mail_event *ret)
 {
-        struct postfix_peer client;
+        struct mail_peer client;
         struct slice method;
         if (!scan_peer(&s, &client) || !scan_take(&s, S(": SASL ")) || !scan_until(&s, S(" "), &method) ||
             !(scan_take(&s, S("authentication failed")) || scan_take(&s, S("authentication aborted"))))

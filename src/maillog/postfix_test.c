@@ -9,18 +9,18 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-static struct postfix_event parse(const char *program, const char *text)
+static struct mail_event parse(const char *program, const char *text)
 {
-        struct postfix_event e;
+        struct mail_event e;
         struct slice instance;
-        enum postfix_daemon d = postfix_daemon_of(slice_of(program), &instance);
-        assert_int_not_equal(d, POSTFIX_BY_NONE);
+        enum mail_daemon d = mail_daemon_of(slice_of(program), &instance);
+        assert_int_not_equal(d, MAIL_BY_NONE);
         postfix_parse(d, slice_of(text), &e);
         return e;
 }
 
 /* An event as one line: kind, then its fields that are there. */
-static void show(const struct postfix_event *e, struct buf *out)
+static void show(const struct mail_event *e, struct buf *out)
 {
         const struct {
                 const char *name;
@@ -42,7 +42,7 @@ static void show(const struct postfix_event *e, struct buf *out)
                      { "delay", e->delay },
                      { "other", e->other_id },
                      { "action", e->action } };
-        buf_addf(out, "%s", postfix_kind_name(e->kind));
+        buf_addf(out, "%s", mail_kind_name(e->kind));
         for (size_t i = 0; i < COUNT_OF(rows); i++)
                 if (rows[i].value.n)
                         buf_addf(out, " %s=%.*s", rows[i].name, SLICE_ARGS(rows[i].value));
@@ -70,7 +70,7 @@ static void check(const struct fact *rows, size_t n)
                 autobuf got;
                 buf_init(&got, 65536);
                 memcpy(exact, rows[i].text, length + 1);
-                struct postfix_event e = parse(rows[i].program, exact);
+                struct mail_event e = parse(rows[i].program, exact);
                 show(&e, &got);
                 if (strcmp(buf_cstr(&got), rows[i].want) != 0)
                         fail_msg("%s\n  got  %s\n  want %s", rows[i].text, buf_cstr(&got), rows[i].want);
@@ -221,7 +221,7 @@ static void same(const char *name, struct slice got, struct slice want)
                 fail_msg("%s: %s: got %.*s, want %.*s", file_now, name, SLICE_ARGS(got), SLICE_ARGS(want));
 }
 
-static void expect(const struct postfix_event *e, struct slice key, struct slice want)
+static void expect(const struct mail_event *e, struct slice key, struct slice want)
 {
         static const char *const statuses[] = { "", "sent", "deferred", "bounced", "expired" };
         char number[16];
@@ -236,11 +236,11 @@ static void expect(const struct postfix_event *e, struct slice key, struct slice
                      { S("postfix_status_code"), slice_of(number) },
                      { S("postfix_status_code_enhanced"), e->dsn },
                      { S("postfix_bounce_queueid"), e->other_id },
-                     { S("postfix_status"), slice_of(e->kind == POSTFIX_EXPIRED ? "expired" : statuses[e->status]) },
+                     { S("postfix_status"), slice_of(e->kind == MAIL_EXPIRED ? "expired" : statuses[e->status]) },
                      { S("postfix_from"), e->from },
                      { S("postfix_dnsbl_domain"), e->text } };
         for (size_t i = 0; i < COUNT_OF(rows); i++)
-                if (slice_eq(rows[i].key, key) && e->kind != POSTFIX_ANVIL)
+                if (slice_eq(rows[i].key, key) && e->kind != MAIL_ANVIL)
                         same(rows[i].key.p, rows[i].got, want);
         if (slice_eq(key, S("postfix_smtp_response")) && !slice_starts(e->text, want))
                 same("response", e->text, want);
@@ -248,8 +248,8 @@ static void expect(const struct postfix_event *e, struct slice key, struct slice
                 same("message-id", e->message_id, want);
         if (slice_eq(key, S("postfix_status_data")) && e->echo.n)
                 same("echo", e->echo, want);
-        if (slice_eq(key, S("postfix_message_level")) && e->kind != POSTFIX_CHECK)
-                assert_int_equal(e->kind, POSTFIX_WARNING);
+        if (slice_eq(key, S("postfix_message_level")) && e->kind != MAIL_CHECK)
+                assert_int_equal(e->kind, MAIL_WARNING);
 }
 
 /* Whether the vector is a line of a daemon, and not a part of one. */
@@ -257,7 +257,7 @@ static bool vector(struct slice text)
 {
         static const char *const parts[] = { "COMMAND_COUNTER_DATA", "DELAYS", "TLS_FEATURES", "RELAY" };
         char program[64] = "postfix/", data[8192], value[8192];
-        struct postfix_event e = { 0 };
+        struct mail_event e = { 0 };
         bool results = false;
         for (struct slice line; text.n;) {
                 line = slice_cut(text, '\n', &text);
@@ -275,8 +275,8 @@ static bool vector(struct slice text)
                                 snprintf(program, sizeof program, "postfix/postfix-script");
                 } else if (slice_eq(key, S("data"))) {
                         struct slice instance;
-                        postfix_parse(postfix_daemon_of(slice_of(program), &instance), scalar(rest, data), &e);
-                        if (e.kind == POSTFIX_UNKNOWN)
+                        postfix_parse(mail_daemon_of(slice_of(program), &instance), scalar(rest, data), &e);
+                        if (e.kind == MAIL_UNKNOWN)
                                 fail_msg("%s: not understood: %.*s", file_now, SLICE_ARGS(rest));
                 } else if (slice_eq(key, S("results"))) {
                         results = true;

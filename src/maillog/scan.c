@@ -52,7 +52,7 @@ bool scan_angle(struct slice *s, struct slice *ret)
         return true;
 }
 
-bool scan_peer(struct slice *s, struct postfix_peer *ret)
+bool scan_peer(struct slice *s, struct mail_peer *ret)
 {
         const char *open = s->n ? memchr(s->p, '[', s->n) : NULL;
         size_t name = open ? (size_t)(open - s->p) : 0, end = name + 1;

@@ -25,5 +25,5 @@ bool scan_number(struct slice *s, uint64_t *ret);
 /* "<…>": a quoted local part may hold '>' and blanks (RFC 5321 4.1.2). */
 bool scan_angle(struct slice *s, struct slice *ret);
 /* "name[address]", "[address]", with ":port" or without. The name has no blanks. */
-struct postfix_peer;
-bool scan_peer(struct slice *s, struct postfix_peer *ret);
+struct mail_peer;
+bool scan_peer(struct slice *s, struct mail_peer *ret);

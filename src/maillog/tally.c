@@ -9,7 +9,7 @@ enum { PROGRAMS = 64, PROGRAM_MOST = 46, AT_ONCE = 16 };
 struct program {
         char text[PROGRAM_MOST];
         uint8_t n, instance;
-        enum postfix_daemon daemon;
+        enum mail_daemon daemon;
 };
 
 struct counts_of {
@@ -22,7 +22,7 @@ struct counts_of {
 struct pending {
         int64_t at;
         struct slice host, instance;
-        struct postfix_event event;
+        struct mail_event event;
 };
 
 struct maillog_batch {
@@ -122,8 +122,8 @@ static const struct program *program_of(struct maillog_tally *t, struct slice na
         if (p->n == name.n && memcmp(p->text, name.p, name.n) == 0)
                 return p;
         struct slice instance = { 0 };
-        *p = (struct program){ .daemon = name.n && name.n <= PROGRAM_MOST ? postfix_daemon_of(name, &instance)
-                                                                          : POSTFIX_BY_NONE };
+        *p = (struct program){ .daemon =
+                                   name.n && name.n <= PROGRAM_MOST ? mail_daemon_of(name, &instance) : MAIL_BY_NONE };
         if (name.n <= PROGRAM_MOST) {
                 memcpy(p->text, name.p, name.n);
                 p->n = (uint8_t)name.n;
@@ -132,7 +132,7 @@ static const struct program *program_of(struct maillog_tally *t, struct slice na
         return p;
 }
 
-static void count_refusal(struct maillog_tally *t, const struct postfix_event *e, enum category seen, int64_t at)
+static void count_refusal(struct maillog_tally *t, const struct mail_event *e, enum category seen, int64_t at)
 {
         t->totals.refused[seen]++;
         t->totals.odd += e->odd;
@@ -143,11 +143,11 @@ static void count_refusal(struct maillog_tally *t, const struct postfix_event *e
 
 static void count_event(struct maillog_tally *t, const struct pending *p, const struct join_key *key)
 {
-        const struct postfix_event *e = &p->event;
+        const struct mail_event *e = &p->event;
         enum category seen = category_of(e);
-        if (seen && (e->kind == POSTFIX_REJECT || e->kind == POSTFIX_CHECK)) {
+        if (seen && (e->kind == MAIL_REJECT || e->kind == MAIL_CHECK)) {
                 count_refusal(t, e, seen, p->at);
-        } else if (e->kind == POSTFIX_AUTH_FAILED) {
+        } else if (e->kind == MAIL_AUTH_FAILED) {
                 hour(t, p->at)->auth_failed++;
                 counts(&t->who[MAILLOG_CLIENTS], names_id(t->who[MAILLOG_CLIENTS].names, e->client.address))
                     ->auth_failed++;
@@ -191,7 +191,7 @@ static void read_line(struct maillog_tally *t, struct slice line, const struct s
                 t->read.first = l->at;
         if (l->at > t->read.last)
                 t->read.last = l->at;
-        if (program->daemon == POSTFIX_BY_NONE) {
+        if (program->daemon == MAIL_BY_NONE) {
                 t->read.foreign++;
                 return;
         }
@@ -200,7 +200,7 @@ static void read_line(struct maillog_tally *t, struct slice line, const struct s
         struct pending *p = &b->v[b->n];
         postfix_parse(program->daemon, l->text, &p->event);
         t->read.kinds[p->event.kind]++;
-        if (p->event.kind == POSTFIX_UNKNOWN) {
+        if (p->event.kind == MAIL_UNKNOWN) {
                 t->read.unknown++;
                 on_unparsed(t, line);
                 return;
@@ -209,8 +209,8 @@ static void read_line(struct maillog_tally *t, struct slice line, const struct s
         p->at = l->at;
         p->host = l->host;
         p->instance = (struct slice){ l->program.p, program->instance };
-        enum postfix_kind kind = p->event.kind; /* all others are counted already */
-        b->n += p->event.queue_id.n || kind == POSTFIX_REJECT || kind == POSTFIX_CHECK || kind == POSTFIX_AUTH_FAILED;
+        enum mail_kind kind = p->event.kind; /* all others are counted already */
+        b->n += p->event.queue_id.n || kind == MAIL_REJECT || kind == MAIL_CHECK || kind == MAIL_AUTH_FAILED;
 }
 
 void maillog_tally_read(struct maillog_tally *t, struct slice piece, struct maillog_batch *ret)

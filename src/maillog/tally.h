@@ -25,7 +25,7 @@ struct maillog_counts {
 struct maillog_totals {
         uint64_t bytes, lines, foreign, broken; /* foreign: of other programs; broken: no line of a log */
         uint64_t understood, unknown;           /* of Postfix */
-        uint64_t kinds[POSTFIX_KINDS_ALL];
+        uint64_t kinds[MAIL_KINDS_ALL];
         uint64_t refused[CATEGORIES_ALL]; /* and, for the remote ones, what remote servers hold against us */
         uint64_t messages, made, handed, size;
         uint64_t recipients, delivered, forwarded, deferred, bounced, expired, spam, virus, discarded;
