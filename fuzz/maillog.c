@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* Lines of a mail log: every field lies in the line that it is said to be of, and an odd line has no sender, recipient or category. */
-#include "maillog/category.h"
+#include "maillog/postfix.h"
 #include "maillog/syslog.h"
+#include "maillog/test_support.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 
@@ -31,7 +32,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
                                                 e.message_id };
                 for (size_t i = 0; i < COUNT_OF(fields); i++)
                         within(whole, fields[i]);
-                if (e.odd && (e.from.n || e.to.n || e.helo.n || category_of(&e) != CATEGORY_OTHER) &&
+                if (e.odd && (e.from.n || e.to.n || e.helo.n || test_category(&e) != CATEGORY_OTHER) &&
                     e.kind == MAIL_REJECT)
                         panic("an odd line was believed");
         }

@@ -6,11 +6,6 @@ struct slice slice_of(const char *cstr)
         return (struct slice){ cstr, cstr ? strlen(cstr) : 0 };
 }
 
-bool slice_eq(struct slice a, struct slice b)
-{
-        return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
-}
-
 static char fold(char c)
 {
         return c >= 'A' && c <= 'Z' ? (char)(c + 32) : c;
@@ -33,11 +28,6 @@ int slice_cmp(struct slice a, struct slice b)
         return order ? order : (a.n > b.n) - (a.n < b.n);
 }
 
-bool slice_starts(struct slice s, struct slice with)
-{
-        return s.n >= with.n && slice_eq((struct slice){ s.p, with.n }, with);
-}
-
 bool slice_ends(struct slice s, struct slice with)
 {
         return s.n >= with.n && slice_eq((struct slice){ s.p + (s.n - with.n), with.n }, with);
@@ -55,13 +45,6 @@ struct slice slice_trim(struct slice s)
         while (s.n && is_blank(s.p[s.n - 1]))
                 s.n--;
         return s;
-}
-
-struct slice slice_from(struct slice s, size_t at)
-{
-        if (at > s.n)
-                panic("slice_from: %zu of %zu", at, s.n);
-        return (struct slice){ at ? s.p + at : s.p, s.n - at };
 }
 
 size_t slice_find(struct slice s, char c)

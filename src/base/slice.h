@@ -19,13 +19,24 @@ struct slice {
 #define SLICE_ARGS(s) ((int)(s).n), ((s).p ? (s).p : "")
 
 struct slice slice_of(const char *cstr); /* NULL gives the empty slice */
-bool slice_eq(struct slice a, struct slice b);
+static inline bool slice_eq(struct slice a, struct slice b)
+{
+        return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+}
 bool slice_ieq(struct slice a, struct slice b); /* ASCII case folded */
 int slice_cmp(struct slice a, struct slice b);  /* bytes, shorter first */
-bool slice_starts(struct slice s, struct slice with);
+static inline bool slice_starts(struct slice s, struct slice with)
+{
+        return s.n >= with.n && (with.n == 0 || memcmp(s.p, with.p, with.n) == 0);
+}
 bool slice_ends(struct slice s, struct slice with);
 struct slice slice_trim(struct slice s); /* spaces and tabs, CR, LF at both ends */
-struct slice slice_from(struct slice s, size_t at);
+static inline struct slice slice_from(struct slice s, size_t at)
+{
+        if (at > s.n)
+                panic("slice_from: %zu of %zu", at, s.n);
+        return (struct slice){ at ? s.p + at : s.p, s.n - at };
+}
 /* The text before the first `sep`; *rest gets what follows (p == NULL where there was no sep). */
 struct slice slice_cut(struct slice s, char sep, struct slice *rest);
 size_t slice_find(struct slice s, char c); /* s.n where absent */

@@ -16,14 +16,11 @@
  *          this host. Of two filters in a row, the second counts as a delivery. */
 #pragma once
 
-#include "maillog/category.h"
-#include "maillog/names.h"
+#include "maillog/batch.h"
 
-enum { JOIN_ID_MOST = 20, JOIN_MOST = 1 << 19 };
+enum { JOIN_MOST = 1 << 19 };
 
 struct message {
-        char id[JOIN_ID_MOST];
-        uint8_t id_n;
         uint8_t remote, refused; /* enum category */
         bool arrived : 1;        /* its beginning was seen: from a client, or by pickup */
         bool made : 1;           /* begun by Postfix itself: a bounce, a forward */
@@ -33,11 +30,11 @@ struct message {
         bool handed : 1; /* its `sent` are for a filter */
         bool spam : 1, virus : 1, expired : 1;
         uint32_t client, login, sender; /* names */
-        uint32_t place;                 /* host and instance: a name */
         uint32_t recipients, sent, bounced, deferred, forwarded;
-        uint64_t size, message_id; /* a hash, 0: none */
+        uint64_t size, message_id; /* a hash of it and the sender, 0: none */
         int64_t first, last;
-        uint32_t tag, older, newer; /* the rest is join's own */
+        uint64_t tag;          /* the hash of place and id, by which it is known: strangers choose neither */
+        uint32_t older, newer; /* the rest is join's own */
 };
 
 struct join_names {
@@ -48,15 +45,12 @@ struct join;
 struct join *join_new(uint32_t most, struct join_names names, void (*tell)(void *arg, const struct message *m),
                       void *arg);
 void join_free(struct join *j); /* NULL is fine; tells nothing */
-/* Memory is slow and lines are many: of some lines at once, first all are prepared, then all fetched, then each is an event. */
-struct join_key {
-        uint32_t place, tag;
-};
-bool join_prepare(struct join *j, struct slice host, struct slice instance, const struct mail_event *e,
-                  struct join_key *ret);
-void join_fetch(const struct join *j, const struct join_key *key);
-/* One event of a message, for which join_prepare() said true. `seen` is what category_of() says of it. */
-void join_event(struct join *j, const struct join_key *key, const struct mail_event *e, enum category seen, int64_t at);
+/* Memory is slow and lines are many: of some lines at once, first all are expected, then all fetched, …, then each is an event. */
+void join_expect(const struct join *j, const struct entry *e);
+void join_fetch(const struct join *j, const struct entry *e);
+void join_fetch_first(const struct join *j, const struct entry *e); /* where the message's copy would be */
+/* A line of a message; any other is left alone. */
+void join_event(struct join *j, const struct batch *b, const struct entry *e);
 /* The end of all files: what is still here is told. Returns how many of them are still on their way. */
 uint64_t join_end(struct join *j);
 uint64_t join_early(const struct join *j);

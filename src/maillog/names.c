@@ -4,19 +4,23 @@
 #include "base/arena.h"
 #include "base/map.h"
 
+#include <assert.h>
+
 enum { SLOTS_FIRST = 4096 };
 
-struct slot {
-        uint32_t tag, id; /* id 0: free */
-};
+static uint64_t secret; /* of this process; from the first names_new() on */
+
+/* Memory is slow: a slot is its number and 40 bits of its hash, and no text is looked at. 0: free. */
+enum { NUMBER_BITS = 24 };
+static_assert(NAMES_MOST == 1 << NUMBER_BITS, "a number fits its bits");
 
 struct names {
         uint32_t most, n, mask;
-        struct slot *slots;
+        uint64_t *slots;
         struct slice *texts;
         size_t cap;
         struct arena *arena;
-        uint64_t lost, secret;
+        uint64_t lost;
 };
 
 static uint64_t mix(uint64_t a, uint64_t b)
@@ -25,24 +29,40 @@ static uint64_t mix(uint64_t a, uint64_t b)
         return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* Eight bytes a step, under a secret of this process: a third of what SipHash costs, and nobody sees a result of it. */
-static uint32_t tag_of(const struct names *n, struct slice s)
+static uint64_t word(const char *p)
 {
-        uint64_t h = n->secret ^ s.n, w = 0;
-        for (; s.n > 8; s.p += 8, s.n -= 8) {
-                memcpy(&w, s.p, 8);
-                h = mix(h ^ w, n->secret);
+        uint64_t w;
+        memcpy(&w, p, sizeof w);
+        return w;
+}
+
+/* Up to eight bytes, each of them in. */
+static uint64_t short_word(struct slice s)
+{
+        uint32_t a, b;
+        if (s.n >= 4) {
+                memcpy(&a, s.p, 4);
+                memcpy(&b, s.p + s.n - 4, 4);
+                return (uint64_t)a << 32 | b;
         }
-        w = 0;
-        memcpy(&w, s.p, s.n);
-        return (uint32_t)mix(h ^ w, n->secret);
+        return s.n ? (uint64_t)(uint8_t)s.p[0] << 16 | (uint64_t)(uint8_t)s.p[s.n / 2] << 8 | (uint8_t)s.p[s.n - 1] : 0;
+}
+
+/* Eight bytes a step, under a secret of this process: a third of what SipHash costs, and nobody sees a result of it. */
+uint64_t names_hash(struct slice s)
+{
+        uint64_t h = secret ^ s.n;
+        struct slice last = s;
+        for (; last.n > 8; last.p += 8, last.n -= 8)
+                h = mix(h ^ word(last.p), secret);
+        return mix(h ^ (s.n >= 8 ? word(s.p + s.n - 8) : short_word(s)), secret);
 }
 
 struct names *names_new(uint32_t most)
 {
         struct names *n = xcalloc(1, sizeof *n);
-        n->most = most;
-        n->secret = hash_bytes(S("names")) | 1;
+        secret = secret ? secret : hash_bytes(S("names")) | 1;
+        n->most = most < NAMES_MOST ? most : NAMES_MOST;
         n->n = NAMES_FIRST;
         n->mask = SLOTS_FIRST - 1;
         n->slots = xcalloc(SLOTS_FIRST, sizeof *n->slots);
@@ -63,40 +83,43 @@ void names_free(struct names *n)
         free(n);
 }
 
-static void put(struct slot *slots, uint32_t mask, struct slot s)
+static uint64_t place_of(const struct names *n, uint64_t hash)
 {
-        uint32_t i = s.tag & mask;
-        while (slots[i].id)
-                i = (i + 1) & mask;
-        slots[i] = s;
+        return hash & n->mask; /* the lowest bits; the highest 40 are kept */
 }
 
+static void put(struct names *n, uint64_t slot, uint64_t hash)
+{
+        uint64_t i = place_of(n, hash);
+        while (n->slots[i])
+                i = (i + 1) & n->mask;
+        n->slots[i] = slot;
+}
+
+/* Of half of them the place is known no more, so all are hashed anew. */
 static void grow(struct names *n)
 {
-        uint32_t mask = n->mask * 2 + 1;
-        struct slot *slots = xcalloc((size_t)mask + 1, sizeof *slots);
-        for (uint32_t i = 0; i <= n->mask; i++)
-                if (n->slots[i].id)
-                        put(slots, mask, n->slots[i]);
         free(n->slots);
-        n->slots = slots;
-        n->mask = mask;
+        n->mask = n->mask * 2 + 1;
+        n->slots = xcalloc((size_t)n->mask + 1, sizeof *n->slots);
+        for (uint32_t id = NAMES_FIRST; id < n->n; id++) {
+                uint64_t hash = names_hash(n->texts[id]);
+                put(n, hash >> NUMBER_BITS << NUMBER_BITS | id, hash);
+        }
 }
 
-void names_expect(const struct names *n, struct slice text)
+void names_expect(const struct names *n, uint64_t hash)
 {
-        if (text.n)
-                __builtin_prefetch(&n->slots[tag_of(n, text) & n->mask]);
+        __builtin_prefetch(&n->slots[place_of(n, hash)]);
 }
 
-uint32_t names_id(struct names *n, struct slice text)
+uint32_t names_id(struct names *n, struct slice text, uint64_t hash)
 {
         if (!text.n)
                 return NAMES_NONE;
-        uint32_t tag = tag_of(n, text), i = tag & n->mask;
-        for (; n->slots[i].id; i = (i + 1) & n->mask)
-                if (n->slots[i].tag == tag && slice_eq(n->texts[n->slots[i].id], text))
-                        return n->slots[i].id;
+        for (uint64_t i = place_of(n, hash); n->slots[i]; i = (i + 1) & n->mask)
+                if ((n->slots[i] ^ hash) >> NUMBER_BITS == 0)
+                        return (uint32_t)n->slots[i] & (NAMES_MOST - 1);
         struct slice copy = n->n < n->most ? arena_dup(n->arena, text) : (struct slice){ 0 };
         if (!copy.p) {
                 n->lost++;
@@ -104,10 +127,11 @@ uint32_t names_id(struct names *n, struct slice text)
         }
         n->texts = xgrow(n->texts, &n->cap, (size_t)n->n + 1, sizeof *n->texts);
         n->texts[n->n] = copy;
-        put(n->slots, n->mask, (struct slot){ tag, n->n });
+        put(n, hash >> NUMBER_BITS << NUMBER_BITS | n->n, hash);
+        n->n++;
         if (n->n * 2 > n->mask)
                 grow(n);
-        return n->n++;
+        return n->n - 1;
 }
 
 struct slice names_text(const struct names *n, uint32_t id)

@@ -21,10 +21,10 @@ size_t postfix_queue_id(struct slice s)
                 ['p' ... 't'] = BASE52,
                 ['v' ... 'z'] = BASE52,
         };
-        uint8_t all = HEX | BASE52;
-        size_t n = 0;
-        while (n < s.n && n <= LONGEST && digits[(uint8_t)s.p[n]])
-                all &= digits[(uint8_t)s.p[n++]];
+        uint8_t all = HEX | BASE52, is;
+        size_t n = 0, most = s.n < LONGEST + 1 ? s.n : LONGEST + 1;
+        for (; n < most && (is = digits[(uint8_t)s.p[n]]); n++)
+                all &= is;
         if (n >= s.n || s.p[n] != ':' || n > LONGEST)
                 return 0;
         return (all & HEX && n >= SHORTEST) || (all & BASE52 && n >= LONG_LEAST) ? n : 0;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-#include "maillog/category.h"
+#include "maillog/postfix.h"
+#include "maillog/test_support.h"
 #include "base/buf.h"
 #include "base/file.h"
 
@@ -52,8 +53,8 @@ static void show(const struct mail_event *e, struct buf *out)
                 buf_addf(out, " size=%llu nrcpt=%llu", (unsigned long long)e->size, (unsigned long long)e->nrcpt);
         if (e->status)
                 buf_addf(out, " status=%d", (int)e->status);
-        if (category_of(e))
-                buf_addf(out, " (%s)", category_name(category_of(e)));
+        if (test_category(e))
+                buf_addf(out, " (%s)", test_category_name(test_category(e)));
         if (e->odd)
                 buf_adds(out, " odd");
 }

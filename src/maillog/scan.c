@@ -3,6 +3,30 @@
 
 #include "maillog/postfix.h"
 
+#include <endian.h>
+
+/* The highest bit of each byte that is `c`; a byte above the lowest such may have it, too (the subtraction borrows). */
+static uint64_t bytes_equal(uint64_t word, char c)
+{
+        uint64_t ones = UINT64_C(0x0101010101010101), x = word ^ ones * (uint8_t)c;
+        return (x - ones) & ~x & ones << 7;
+}
+
+size_t scan_first_of(struct slice s, char a, char b, char c)
+{
+        size_t i = 0;
+        uint64_t word, found;
+        for (; i + sizeof word <= s.n; i += sizeof word) {
+                memcpy(&word, s.p + i, sizeof word);
+                found = bytes_equal(le64toh(word), a) | bytes_equal(le64toh(word), b) | bytes_equal(le64toh(word), c);
+                if (found)
+                        return i + (size_t)__builtin_ctzll(found) / 8;
+        }
+        while (i < s.n && s.p[i] != a && s.p[i] != b && s.p[i] != c)
+                i++;
+        return i;
+}
+
 bool scan_until(struct slice *s, struct slice literal, struct slice *ret)
 {
         const char *at = s->n ? memmem(s->p, s->n, literal.p, literal.n) : NULL;
@@ -55,22 +79,20 @@ bool scan_angle(struct slice *s, struct slice *ret)
 bool scan_peer(struct slice *s, struct mail_peer *ret)
 {
         const char *open = s->n ? memchr(s->p, '[', s->n) : NULL;
-        size_t name = open ? (size_t)(open - s->p) : 0, end = name + 1;
-        if (!open || memchr(s->p, ' ', name))
+        if (!open)
                 return false;
-        while (end < s->n && s->p[end] != ']' && s->p[end] != ' ')
-                end++;
-        if (end >= s->n || s->p[end] != ']')
+        size_t name = (size_t)(open - s->p);
+        const char *close = memchr(open, ']', s->n - name);
+        if (!close || memchr(s->p, ' ', (size_t)(close - s->p)))
                 return false;
         ret->name = (struct slice){ s->p, name };
-        ret->address = (struct slice){ s->p + name + 1, end - name - 1 };
-        ret->port = (struct slice){ s->p + end, 0 };
-        size_t port = end + 1;
+        ret->address = (struct slice){ open + 1, (size_t)(close - open) - 1 };
+        size_t end = (size_t)(close - s->p) + 1, port = end;
         if (port < s->n && s->p[port] == ':')
                 for (port++; port < s->n && (unsigned)(s->p[port] - '0') < 10;)
                         port++;
-        if (port > end + 2)
-                ret->port = (struct slice){ s->p + end + 2, port - end - 2 };
-        *s = slice_from(*s, port > end + 2 ? port : end + 1);
+        bool has_port = port > end + 1;
+        ret->port = has_port ? (struct slice){ s->p + end + 1, port - end - 1 } : (struct slice){ s->p + end, 0 };
+        *s = slice_from(*s, has_port ? port : end);
         return true;
 }

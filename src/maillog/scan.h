@@ -18,6 +18,8 @@ static inline bool scan_take(struct slice *s, struct slice literal)
         return there;
 }
 
+/* How many bytes stand before the first of three characters; s.n where none of them is there. Eight bytes a step. */
+size_t scan_first_of(struct slice s, char a, char b, char c);
 /* What stands before the literal; both are taken. */
 bool scan_until(struct slice *s, struct slice literal, struct slice *ret);
 /* A decimal number; false where there is none or it is too large. */

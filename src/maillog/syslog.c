@@ -2,6 +2,7 @@
 #include "maillog/syslog.h"
 
 #include "base/time.h"
+#include "maillog/scan.h"
 
 enum { BSD_HOUR = 10, RFC_HOUR = 14, PRI_MOST = 191 };
 
@@ -51,8 +52,6 @@ static int minute_second(const char *p)
         return m >= 0 && m < 60 && s >= 0 && s <= 60 && p[2] == ':' ? m * 60 + s : -1;
 }
 
-/* --- "Nov 28 13:20:02" --- */
-
 static int month_of(const char *p)
 {
         static const char names[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
@@ -61,6 +60,8 @@ static int month_of(const char *p)
                         return m + 1;
         return 0;
 }
+
+/* --- what an hour is --- */
 
 static int64_t instant_of(const struct syslog_clock *c, int64_t local, bool later)
 {
@@ -84,33 +85,69 @@ static int year_of(const struct syslog_clock *c, int month, int day)
         return y;
 }
 
-/* The start of an hour; where it comes twice, the first of the two that goes on from the line before. */
-static void find_hour(struct syslog_clock *c, int64_t local, int within)
+static int day_of(const char *p)
 {
+        return p[4] == ' ' ? (is_digit(p[5]) ? p[5] - '0' : -1) : two(p + 4);
+}
+
+/* Its start; where it comes twice, the first of the two that goes on from the line before. */
+static int64_t start_of(struct syslog_clock *c, const struct syslog_hour *h)
+{
+        int64_t local;
+        if (h->n == BSD_HOUR) {
+                int month = month_of(h->text);
+                c->year = year_of(c, month, day_of(h->text));
+                c->month = month;
+                local = day_number(c->year, c->month, day_of(h->text)) * 86400 + two(h->text + 7) * 3600;
+        } else {
+                c->year = two(h->text) * 100 + two(h->text + 2);
+                c->month = two(h->text + 5);
+                local = day_number(c->year, c->month, two(h->text + 8)) * 86400 + two(h->text + 11) * 3600;
+        }
         int64_t first = instant_of(c, local, false), second = instant_of(c, local, true);
-        bool back = c->last && first + within * SECOND < c->last - 30 * MINUTE && second > first;
-        c->hour_at = back ? second : first;
+        bool back = c->last && first + h->first * SECOND < c->last - 30 * MINUTE && second > first;
+        return back ? second : first;
 }
 
-static bool bsd_hour(struct syslog_clock *c, const char *p, int within)
+static bool same_hour(const struct syslog_hour *a, const char *text, size_t n)
 {
-        int month = month_of(p), hour = two(p + 7);
-        int day = p[4] == ' ' ? (is_digit(p[5]) ? p[5] - '0' : -1) : two(p + 4);
-        if (!month || hour < 0 || hour > 23 || p[3] != ' ' || p[6] != ' ' || p[9] != ':')
-                return false;
-        int year = year_of(c, month, day);
-        if (!is_day(year, month, day))
-                return false;
-        find_hour(c, day_number(year, month, day) * 86400 + hour * 3600, within);
-        c->year = year;
-        c->month = month;
-        memcpy(c->hour, p, BSD_HOUR);
-        c->hour_n = BSD_HOUR;
-        return true;
+        return a->n == n && memcmp(a->text, text, n) == 0;
 }
 
-static size_t bsd_time(struct syslog_clock *c, struct slice s, int64_t *at)
+void syslog_settle(struct syslog_clock *c, struct syslog_hours *hours)
 {
+        for (struct syslog_hour *h = hours->v; h < hours->v + hours->n; h++) {
+                bool goes_on =
+                    same_hour(&c->hour, h->text, h->n) && c->hour.at + h->first * SECOND >= c->last - 30 * MINUTE;
+                if (!h->settled)
+                        h->at = goes_on ? c->hour.at : start_of(c, h);
+                c->last = h->at + h->last * SECOND;
+                c->hour = *h;
+        }
+}
+
+/* --- reading a time --- */
+
+static struct syslog_hour *add_hour(struct syslog_hours *h, const char *text, uint8_t n, int within)
+{
+        h->v = xgrow(h->v, &h->cap, h->n + 1, sizeof *h->v);
+        struct syslog_hour *added = &h->v[h->n++];
+        *added = (struct syslog_hour){ .n = n, .first = within, .last = within, .low = INT64_MAX, .high = INT64_MIN };
+        memcpy(added->text, text, n);
+        return added;
+}
+
+/* The hour that goes on, NULL where another begins, or the same a second time. */
+static struct syslog_hour *going_on(struct syslog_hours *h, const char *text, size_t n, int within)
+{
+        struct syslog_hour *last = h->n ? &h->v[h->n - 1] : NULL;
+        return last && same_hour(last, text, n) && within >= last->last - 1800 ? last : NULL;
+}
+
+/* "Nov 28 13:20:02" */
+static size_t bsd_time(struct syslog_hours *hours, struct slice s, struct syslog_line *ret)
+{
+        enum { LEAP_YEAR = 2024 }; /* which year it is, nobody knows yet */
         char wide[15];
         const char *p = s.p;
         size_t n = 15;
@@ -126,26 +163,17 @@ static size_t bsd_time(struct syslog_clock *c, struct slice s, int64_t *at)
         int within = minute_second(p + 10);
         if (within < 0)
                 return 0;
-        bool known = c->hour_n == BSD_HOUR && memcmp(c->hour, p, BSD_HOUR) == 0 &&
-                     c->hour_at + within * SECOND >= c->last - 30 * MINUTE;
-        if (!known && !bsd_hour(c, p, within))
-                return 0;
-        c->last = *at = c->hour_at + within * SECOND;
+        struct syslog_hour *h = going_on(hours, p, BSD_HOUR, within);
+        if (!h) {
+                int month = month_of(p), hour = two(p + 7);
+                if (!month || hour < 0 || hour > 23 || p[3] != ' ' || p[6] != ' ' || p[9] != ':' ||
+                    !is_day(LEAP_YEAR, month, day_of(p)))
+                        return 0;
+                h = add_hour(hours, p, BSD_HOUR, within);
+        }
+        h->last = within;
+        ret->at = within * SECOND;
         return n;
-}
-
-/* --- "2026-11-28T13:20:02.123456-03:00" --- */
-
-static bool rfc_hour(struct syslog_clock *c, const char *p)
-{
-        int a = two(p), b = two(p + 2), month = two(p + 5), day = two(p + 8), hour = two(p + 11), year = a * 100 + b;
-        if (a < 0 || b < 0 || p[4] != '-' || p[7] != '-' || (p[10] != 'T' && p[10] != ' ') || p[13] != ':' ||
-            hour < 0 || hour > 23 || year < 1970 || !is_day(year, month, day))
-                return false;
-        c->hour_at = (day_number(year, month, day) * 86400 + hour * 3600) * SECOND;
-        memcpy(c->hour, p, RFC_HOUR);
-        c->hour_n = RFC_HOUR;
-        return true;
 }
 
 /* "Z", "-03:00" or "-0300" at p: seconds east of Greenwich; how many bytes, 0 where it is none. */
@@ -164,25 +192,51 @@ static size_t offset_of(const char *p, size_t n, int *east)
         return 5 + colon;
 }
 
-static size_t rfc_time(struct syslog_clock *c, struct slice s, int64_t *at)
+/* "2026-11-28T13:" as UTC; false where that is no hour. */
+static bool rfc_hour(struct syslog_hour *h)
+{
+        const char *p = h->text;
+        int a = two(p), b = two(p + 2), month = two(p + 5), day = two(p + 8), hour = two(p + 11), year = a * 100 + b;
+        if (a < 0 || b < 0 || p[4] != '-' || p[7] != '-' || (p[10] != 'T' && p[10] != ' ') || p[13] != ':' ||
+            hour < 0 || hour > 23 || year < 1970 || !is_day(year, month, day))
+                return false;
+        h->at = (day_number(year, month, day) * 86400 + hour * 3600) * SECOND;
+        return true;
+}
+
+/* "2026-11-28T13:20:02.123456-03:00"; of Exim, "2026-11-28 13:20:02.123 -0300" or no zone at all: *own. */
+static size_t rfc_time(struct syslog_hours *hours, struct slice s, struct syslog_line *ret, bool *own)
 {
         if (s.n < 20)
                 return 0;
-        int within = minute_second(s.p + 14), east;
-        bool known = c->hour_n == RFC_HOUR && memcmp(c->hour, s.p, RFC_HOUR) == 0;
-        if (within < 0 || (!known && !rfc_hour(c, s.p)))
+        int within = minute_second(s.p + 14), east = 0;
+        if (within < 0)
                 return 0;
         int64_t part = 0;
-        size_t n = 19;
+        size_t n = 19, zone = 0;
         if (s.p[n] == '.') {
                 int64_t unit = SECOND;
                 for (n++; n < s.n && is_digit(s.p[n]); n++, unit /= 10)
                         part += (unit / 10) * (s.p[n] - '0');
         }
-        size_t zone = offset_of(s.p + n, s.n - n, &east);
-        if (!zone)
+        zone = offset_of(s.p + n, s.n - n, &east);
+        *own = !zone && s.p[10] == ' ' && n < s.n && s.p[n] == ' ';
+        size_t parted = *own ? offset_of(s.p + n + 1, s.n - n - 1, &east) : 0;
+        if (parted && n + 1 + parted < s.n && s.p[n + 1 + parted] == ' ')
+                zone = 1 + parted;
+        if (!zone && !*own)
                 return 0;
-        c->last = *at = c->hour_at + (within - east) * SECOND + part;
+        struct syslog_hour *h = going_on(hours, s.p, RFC_HOUR, within);
+        if (!h || h->settled != (zone != 0)) {
+                h = add_hour(hours, s.p, RFC_HOUR, within);
+                h->settled = zone != 0;
+                if (!rfc_hour(h)) {
+                        hours->n--;
+                        return 0;
+                }
+        }
+        h->last = within;
+        ret->at = (within - (zone ? east : 0)) * SECOND + part;
         return n + zone;
 }
 
@@ -201,46 +255,95 @@ static size_t pri(struct slice s)
 /* "program[pid]: text". Text without a program is text: "last message repeated 3 times". */
 static void tag(struct slice s, struct syslog_line *ret)
 {
-        const char *p = s.p, *end = s.p + s.n;
+        const char *p = s.p + scan_first_of(s, '[', ':', ' '), *end = s.p + s.n;
         uint32_t pid = 0;
-        ret->program = (struct slice){ s.p, 0 };
-        ret->text = s;
-        ret->pid = 0;
-        while (p < end && *p != '[' && *p != ':' && *p != ' ')
-                p++;
         const char *name = p;
         if (p < end && *p == '[') {
                 for (p++; p < end && is_digit(*p); p++)
                         pid = pid * 10 + (uint32_t)(*p - '0');
-                if (p == end || *p++ != ']')
-                        return;
+                p = p < end && *p == ']' ? p + 1 : end;
         }
-        if (p == end || *p++ != ':')
-                return;
-        p += p < end && *p == ' ';
-        ret->program = (struct slice){ s.p, (size_t)(name - s.p) };
-        ret->text = (struct slice){ p, (size_t)(end - p) };
-        ret->pid = pid;
+        bool is = p < end && *p == ':';
+        p += is;
+        p += is && p < end && *p == ' ';
+        ret->program = (struct slice){ s.p, is ? (size_t)(name - s.p) : 0 };
+        ret->text = is ? (struct slice){ p, (size_t)(end - p) } : s;
+        ret->pid = is ? pid : 0;
 }
 
-bool syslog_parse(struct syslog_clock *c, struct slice line, struct syslog_line *ret)
+/* The time at the start of a line; how many bytes it has, 0: it is none. */
+static size_t take_time(struct syslog_hours *h, struct slice line, struct syslog_line *ret, bool *own)
 {
+        if (line.n > sizeof h->second && h->n && memcmp(line.p, h->second, sizeof h->second) == 0) {
+                ret->at = h->second_at;
+                ret->hour = (uint32_t)h->n - 1;
+                return sizeof h->second - 1;
+        }
+        bool bsd = !is_digit(*line.p);
+        size_t n = bsd ? bsd_time(h, line, ret) : rfc_time(h, line, ret, own);
+        if (!n || n >= line.n || line.p[n] != ' ')
+                return 0;
+        struct syslog_hour *hour = &h->v[h->n - 1];
+        hour->low = ret->at < hour->low ? ret->at : hour->low;
+        hour->high = ret->at > hour->high ? ret->at : hour->high;
+        ret->hour = (uint32_t)h->n - 1;
+        *h->second = 0;
+        if (bsd && n == sizeof h->second - 1) {
+                memcpy(h->second, line.p, sizeof h->second);
+                h->second_at = ret->at;
+        }
+        return n;
+}
+
+bool syslog_scan(struct syslog_hours *h, struct slice line, struct syslog_line *ret)
+{
+        bool own = false;
         if (line.n && line.p[line.n - 1] == '\r')
                 line.n--;
         if (line.n && *line.p == '<')
                 line = slice_from(line, pri(line));
         if (!line.n)
                 return false;
-        size_t n = is_digit(*line.p) ? rfc_time(c, line, &ret->at) : bsd_time(c, line, &ret->at);
-        if (!n || n >= line.n || line.p[n] != ' ')
+        size_t n = take_time(h, line, ret, &own);
+        if (!n)
                 return false;
         line = slice_from(line, n + 1);
-        size_t host = slice_find(line, ' ');
+        if (own) {
+                ret->host = (struct slice){ line.p, 0 };
+                ret->program = S("exim");
+                ret->text = line;
+                ret->pid = 0;
+                return true;
+        }
+        size_t host = scan_first_of(line, ' ', ' ', ' ');
         if (host == 0 || host == line.n)
                 return false;
         ret->host = (struct slice){ line.p, host };
         tag(slice_from(line, host + 1), ret);
         return true;
+}
+
+bool syslog_parse(struct syslog_clock *c, struct slice line, struct syslog_line *ret)
+{
+        struct syslog_hour room;
+        struct syslog_hours one = { .v = &room, .cap = 1 };
+        if (!syslog_scan(&one, line, ret))
+                return false;
+        syslog_settle(c, &one);
+        ret->at += room.at;
+        return true;
+}
+
+void syslog_hours_clear(struct syslog_hours *h)
+{
+        h->n = 0;
+        *h->second = 0;
+}
+
+void syslog_hours_done(struct syslog_hours *h)
+{
+        free(h->v);
+        *h = (struct syslog_hours){ 0 };
 }
 
 int64_t syslog_next(struct syslog_clock *c, struct slice in, struct syslog_line *ret)

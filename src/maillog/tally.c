@@ -3,14 +3,7 @@
 
 #include "base/time.h"
 
-enum { PROGRAMS = 64, PROGRAM_MOST = 46, AT_ONCE = 16 };
-
-/* What a program's name comes to: some 30 of them stand in all lines. */
-struct program {
-        char text[PROGRAM_MOST];
-        uint8_t n, instance;
-        enum mail_daemon daemon;
-};
+enum { AT_ONCE = 16 };
 
 struct counts_of {
         struct names *names;
@@ -18,35 +11,19 @@ struct counts_of {
         size_t cap;
 };
 
-/* A line of Postfix on its way to the counters. */
-struct pending {
-        int64_t at;
-        struct slice host, instance;
-        struct mail_event event;
-};
-
-struct maillog_batch {
-        char *text;
-        size_t text_cap;
-        struct pending *v;
-        size_t n, cap;
-};
-
 struct maillog_tally {
         struct maillog_totals totals;
         struct join *join;
         struct counts_of who[MAILLOG_WHO_ALL];
         struct names *senders;
+        struct message told[AT_ONCE];
+        size_t n_told;
+        uint32_t *domain_of; /* by the number of a sender */
+        size_t n_domain_of, domain_cap;
         struct maillog_counts *hours;
-        int64_t first_hour;        /* of hours[0] */
-        struct maillog_batch *own; /* of maillog_tally_add() */
-        /* Of who reads, on cache lines of his own. */
-        _Alignas(64) struct maillog_totals read;
+        int64_t first_hour; /* of hours[0] */
         struct syslog_zone zone;
         struct syslog_clock clock;
-        struct program programs[PROGRAMS];
-        void (*unparsed)(void *arg, struct slice line);
-        void *arg;
 };
 
 /* --- counters --- */
@@ -87,9 +64,21 @@ static void add_message(struct maillog_counts *c, const struct message *m)
         c->remote += m->remote != CATEGORY_NONE;
 }
 
-static void on_message(void *arg, const struct message *m)
+/* The part behind the '@' of a sender, as a number of its own. */
+static uint32_t domain_of(struct maillog_tally *t, uint32_t sender)
 {
-        struct maillog_tally *t = arg;
+        for (; t->n_domain_of <= sender; t->n_domain_of++) {
+                struct slice s = names_text(t->senders, (uint32_t)t->n_domain_of);
+                const char *at = s.n ? memrchr(s.p, '@', s.n) : NULL;
+                struct slice domain = at ? slice_from(s, (size_t)(at - s.p) + 1) : s;
+                t->domain_of = xgrow(t->domain_of, &t->domain_cap, t->n_domain_of + 1, sizeof *t->domain_of);
+                t->domain_of[t->n_domain_of] = names_id(t->who[MAILLOG_DOMAINS].names, domain, names_hash(domain));
+        }
+        return t->domain_of[sender];
+}
+
+static void count_message(struct maillog_tally *t, const struct message *m)
+{
         struct maillog_totals *all = &t->totals;
         bool first = m->arrived && m->queued && !m->again;
         all->messages += first;
@@ -104,182 +93,125 @@ static void on_message(void *arg, const struct message *m)
         all->expired += m->expired;
         all->spam += m->spam;
         all->virus += m->virus;
-        all->refused[m->remote] += m->remote != CATEGORY_NONE;
+        all->found[m->remote] += m->remote != CATEGORY_NONE;
         add_message(hour(t, m->first), m);
         if (m->client)
                 add_message(counts(&t->who[MAILLOG_CLIENTS], m->client), m);
         if (m->login)
                 add_message(counts(&t->who[MAILLOG_LOGINS], m->login), m);
+        if (m->sender)
+                add_message(counts(&t->who[MAILLOG_DOMAINS], domain_of(t, m->sender)), m);
+}
+
+static void count_told(struct maillog_tally *t)
+{
+        for (size_t i = 0; i < t->n_told; i++)
+                count_message(t, &t->told[i]);
+        t->n_told = 0;
+}
+
+/* Memory is slow: what is told is counted when some are together, and their counters fetched meanwhile. */
+static void on_message(void *arg, const struct message *m)
+{
+        struct maillog_tally *t = arg;
+        t->told[t->n_told++] = *m;
+        __builtin_prefetch(&t->who[MAILLOG_CLIENTS].v[m->client < t->who[MAILLOG_CLIENTS].cap ? m->client : 0]);
+        __builtin_prefetch(&t->who[MAILLOG_LOGINS].v[m->login < t->who[MAILLOG_LOGINS].cap ? m->login : 0]);
+        __builtin_prefetch(&t->domain_of[m->sender < t->n_domain_of ? m->sender : 0]);
+        if (t->n_told == AT_ONCE)
+                count_told(t);
 }
 
 /* --- lines --- */
 
-static const struct program *program_of(struct maillog_tally *t, struct slice name)
+static struct maillog_counts *counts_at(struct counts_of *c, struct slice name, uint64_t hash)
 {
-        size_t at =
-            name.n ? (name.n * 7 + (uint8_t)name.p[name.n - 1] + (uint8_t)name.p[name.n / 2] * 3u) % PROGRAMS : 0;
-        struct program *p = &t->programs[at];
-        if (p->n == name.n && memcmp(p->text, name.p, name.n) == 0)
-                return p;
-        struct slice instance = { 0 };
-        *p = (struct program){ .daemon =
-                                   name.n && name.n <= PROGRAM_MOST ? mail_daemon_of(name, &instance) : MAIL_BY_NONE };
-        if (name.n <= PROGRAM_MOST) {
-                memcpy(p->text, name.p, name.n);
-                p->n = (uint8_t)name.n;
-                p->instance = (uint8_t)instance.n;
-        }
-        return p;
+        return counts(c, names_id(c->names, name, hash));
 }
 
-static void count_refusal(struct maillog_tally *t, const struct mail_event *e, enum category seen, int64_t at)
+static void on_refusal(struct maillog_tally *t, const struct batch *b, const struct entry *e)
 {
-        t->totals.refused[seen]++;
+        t->totals.refused++;
         t->totals.odd += e->odd;
-        hour(t, at)->refused++;
-        if (e->client.address.n)
-                counts(&t->who[MAILLOG_CLIENTS], names_id(t->who[MAILLOG_CLIENTS].names, e->client.address))->refused++;
+        hour(t, e->at)->refused++;
+        if (e->who.n)
+                counts_at(&t->who[MAILLOG_CLIENTS], batch_text(b, e->who), e->who.hash)->refused++;
 }
 
-static void count_event(struct maillog_tally *t, const struct pending *p, const struct join_key *key)
+static void on_auth_failed(struct maillog_tally *t, const struct batch *b, const struct entry *e)
 {
-        const struct mail_event *e = &p->event;
-        enum category seen = category_of(e);
-        if (seen && (e->kind == MAIL_REJECT || e->kind == MAIL_CHECK)) {
-                count_refusal(t, e, seen, p->at);
-        } else if (e->kind == MAIL_AUTH_FAILED) {
-                hour(t, p->at)->auth_failed++;
-                counts(&t->who[MAILLOG_CLIENTS], names_id(t->who[MAILLOG_CLIENTS].names, e->client.address))
-                    ->auth_failed++;
+        hour(t, e->at)->auth_failed++;
+        if (e->who.n)
+                counts_at(&t->who[MAILLOG_CLIENTS], batch_text(b, e->who), e->who.hash)->auth_failed++;
+        if (e->login.n)
+                counts_at(&t->who[MAILLOG_LOGINS], batch_text(b, e->login), e->login.hash)->auth_failed++;
+}
+
+static void on_failure(struct maillog_tally *t, const struct batch *b, const struct entry *e)
+{
+        struct maillog_counts *c = counts_at(&t->who[MAILLOG_REASONS], batch_reason(b, e->login), e->login.hash);
+        c->deferred += e->status == MAIL_DEFERRED;
+        c->bounced += e->status != MAIL_DEFERRED;
+        c->remote += e->category != CATEGORY_NONE;
+}
+
+static void count_entry(struct maillog_tally *t, const struct batch *b, const struct entry *e)
+{
+        if (e->kind == MAIL_DELIVERY) {
                 if (e->login.n)
-                        counts(&t->who[MAILLOG_LOGINS], names_id(t->who[MAILLOG_LOGINS].names, e->login))
-                            ->auth_failed++;
+                        on_failure(t, b, e);
+        } else if (e->category && e->kind != MAIL_SAID) {
+                t->totals.found[e->category]++;
+                if (e->kind == MAIL_REJECT || e->kind == MAIL_CHECK)
+                        on_refusal(t, b, e);
         }
-        if (key)
-                join_event(t->join, key, e, seen, p->at);
+        if (e->kind == MAIL_AUTH_FAILED)
+                on_auth_failed(t, b, e);
+        join_event(t->join, b, e);
 }
 
-void maillog_tally_count(struct maillog_tally *t, const struct maillog_batch *b)
+static void add_sums(struct batch_sums *to, const struct batch_sums *from)
 {
-        struct join_key keys[AT_ONCE];
-        bool joins[AT_ONCE];
+        to->bytes += from->bytes;
+        to->lines += from->lines;
+        to->foreign += from->foreign;
+        to->broken += from->broken;
+        to->understood += from->understood;
+        to->unknown += from->unknown;
+        for (size_t i = 0; i < COUNT_OF(to->kinds); i++)
+                to->kinds[i] += from->kinds[i];
+}
+
+void maillog_tally_batch(struct maillog_tally *t, struct batch *b)
+{
+        if (b->begins_file)
+                syslog_clock_init(&t->clock, t->zone, b->written);
+        batch_settle(b, &t->clock);
+        add_sums(&t->totals.lines, &b->sums);
+        if (b->first && (!t->totals.first || b->first < t->totals.first))
+                t->totals.first = b->first;
+        if (b->last > t->totals.last)
+                t->totals.last = b->last;
         for (size_t from = 0, n; from < b->n; from += n) {
-                const struct pending *p = b->v + from;
+                const struct entry *e = b->v + from;
                 n = b->n - from < AT_ONCE ? b->n - from : AT_ONCE;
                 for (size_t i = 0; i < n; i++)
-                        joins[i] = join_prepare(t->join, p[i].host, p[i].instance, &p[i].event, &keys[i]);
+                        join_expect(t->join, &e[i]);
                 for (size_t i = 0; i < n; i++)
-                        if (joins[i])
-                                join_fetch(t->join, &keys[i]);
+                        join_fetch(t->join, &e[i]);
                 for (size_t i = 0; i < n; i++)
-                        count_event(t, &p[i], joins[i] ? &keys[i] : NULL);
+                        join_fetch_first(t->join, &e[i]);
+                for (size_t i = 0; i < n; i++)
+                        count_entry(t, b, &e[i]);
         }
-}
-
-/* --- reading --- */
-
-static void on_unparsed(struct maillog_tally *t, struct slice line)
-{
-        if (t->unparsed)
-                t->unparsed(t->arg, line);
-}
-
-static void read_line(struct maillog_tally *t, struct slice line, const struct syslog_line *l, struct maillog_batch *b)
-{
-        const struct program *program = program_of(t, l->program);
-        if (!t->read.first || l->at < t->read.first)
-                t->read.first = l->at;
-        if (l->at > t->read.last)
-                t->read.last = l->at;
-        if (program->daemon == MAIL_BY_NONE) {
-                t->read.foreign++;
-                return;
-        }
-        if (b->n == b->cap)
-                b->v = xgrow(b->v, &b->cap, b->n + 1, sizeof *b->v);
-        struct pending *p = &b->v[b->n];
-        postfix_parse(program->daemon, l->text, &p->event);
-        t->read.kinds[p->event.kind]++;
-        if (p->event.kind == MAIL_UNKNOWN) {
-                t->read.unknown++;
-                on_unparsed(t, line);
-                return;
-        }
-        t->read.understood++;
-        p->at = l->at;
-        p->host = l->host;
-        p->instance = (struct slice){ l->program.p, program->instance };
-        enum mail_kind kind = p->event.kind; /* all others are counted already */
-        b->n += p->event.queue_id.n || kind == MAIL_REJECT || kind == MAIL_CHECK || kind == MAIL_AUTH_FAILED;
-}
-
-void maillog_tally_read(struct maillog_tally *t, struct slice piece, struct maillog_batch *ret)
-{
-        struct syslog_line l;
-        ret->n = 0;
-        if (!piece.n)
-                return;
-        ret->text = xgrow(ret->text, &ret->text_cap, piece.n, 1);
-        memcpy(ret->text, piece.p, piece.n);
-        piece.p = ret->text;
-        t->read.bytes += piece.n;
-        while (piece.n) {
-                const char *end = memchr(piece.p, '\n', piece.n);
-                struct slice line = { piece.p, end ? (size_t)(end - piece.p) : piece.n };
-                piece = slice_from(piece, line.n + (end != NULL));
-                t->read.lines++;
-                if (syslog_parse(&t->clock, line, &l)) {
-                        read_line(t, line, &l, ret);
-                } else if (line.n) {
-                        t->read.broken++;
-                        on_unparsed(t, line);
-                }
-        }
-}
-
-void maillog_tally_add(struct maillog_tally *t, struct slice piece)
-{
-        maillog_tally_read(t, piece, t->own);
-        maillog_tally_count(t, t->own);
-}
-
-uint64_t maillog_tally_lines(const struct maillog_tally *t)
-{
-        return t->read.lines;
-}
-
-void maillog_tally_file(struct maillog_tally *t, int64_t written)
-{
-        syslog_clock_init(&t->clock, t->zone, written);
 }
 
 /* --- its life --- */
 
-struct maillog_batch *maillog_batch_new(void)
+struct maillog_tally *maillog_tally_new(struct syslog_zone zone)
 {
-        return xcalloc(1, sizeof(struct maillog_batch));
-}
-
-void maillog_batch_free(struct maillog_batch *b)
-{
-        if (!b)
-                return;
-        free(b->text);
-        free(b->v);
-        free(b);
-}
-
-struct maillog_tally *maillog_tally_new(struct syslog_zone zone, void (*unparsed)(void *arg, struct slice line),
-                                        void *arg)
-{
-        struct maillog_tally *t = aligned_alloc(_Alignof(struct maillog_tally), sizeof *t);
-        if (!t)
-                panic("out of memory (tally)");
-        memset(t, 0, sizeof *t);
-        t->own = maillog_batch_new();
+        struct maillog_tally *t = xcalloc(1, sizeof *t);
         t->zone = zone;
-        t->unparsed = unparsed;
-        t->arg = arg;
         t->senders = names_new(TALLY_NAMES);
         for (size_t i = 0; i < MAILLOG_WHO_ALL; i++)
                 t->who[i].names = names_new(TALLY_NAMES);
@@ -298,25 +230,15 @@ void maillog_tally_free_(struct maillog_tally **t)
                 names_free((*t)->who[i].names);
                 free((*t)->who[i].v);
         }
+        free((*t)->domain_of);
         free((*t)->hours);
-        maillog_batch_free((*t)->own);
         free(*t);
 }
 
 void maillog_tally_end(struct maillog_tally *t)
 {
-        struct maillog_totals *all = &t->totals;
-        const struct maillog_totals *read = &t->read;
-        all->bytes = read->bytes;
-        all->lines = read->lines;
-        all->foreign = read->foreign;
-        all->broken = read->broken;
-        all->understood = read->understood;
-        all->unknown = read->unknown;
-        all->first = read->first;
-        all->last = read->last;
-        memcpy(all->kinds, read->kinds, sizeof all->kinds);
         t->totals.under_way = join_end(t->join);
+        count_told(t);
         t->totals.early = join_early(t->join);
         t->totals.names_lost = names_lost(t->senders);
         for (size_t i = 0; i < MAILLOG_WHO_ALL; i++)
@@ -332,7 +254,10 @@ const struct maillog_totals *maillog_tally_totals(const struct maillog_tally *t)
 
 static uint64_t value_of(const struct maillog_counts *c, enum maillog_by by)
 {
-        return by == MAILLOG_BY_MESSAGES ? c->messages : by == MAILLOG_BY_REFUSED ? c->refused : c->auth_failed;
+        const uint32_t values[] = { [MAILLOG_BY_MESSAGES] = c->messages,       [MAILLOG_BY_REFUSED] = c->refused,
+                                    [MAILLOG_BY_AUTH_FAILED] = c->auth_failed, [MAILLOG_BY_BOUNCED] = c->bounced,
+                                    [MAILLOG_BY_DEFERRED] = c->deferred,       [MAILLOG_BY_REMOTE] = c->remote };
+        return values[by];
 }
 
 /* Puts a row in its place among those found so far; equals stay in the order of their first line. */

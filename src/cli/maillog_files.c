@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "cli/maillog_files.h"
+#include "maillog/reader.h"
+
+#include <sched.h>
+#include <stdio.h>
+#include <time.h>
+
+struct reading {
+        struct maillog_files *files;
+        struct maillog_reader *reader; /* of the file being read; NULL: the next is to be opened */
+        size_t at;
+        bool begins;
+        uint64_t pieces;
+        int64_t shown;
+        int status;
+};
+
+static int64_t instant(void *arg, int64_t local, bool later)
+{
+        (void)arg;
+        struct tm tm;
+        time_t as_if = (time_t)local, at;
+        gmtime_r(&as_if, &tm);
+        tm.tm_isdst = later ? 0 : 1;
+        at = mktime(&tm);
+        struct tm back;
+        localtime_r(&at, &back);
+        if (back.tm_isdst == (later ? 0 : 1))
+                return at * SECOND;
+        gmtime_r(&as_if, &tm);
+        tm.tm_isdst = -1;
+        return mktime(&tm) * SECOND;
+}
+
+struct syslog_zone maillog_zone(void)
+{
+        return (struct syslog_zone){ instant, NULL };
+}
+
+static void show_progress(struct reading *r)
+{
+        int64_t now = time_monotonic();
+        if (!r->files->shows_progress || now - r->shown < SECOND / 4)
+                return;
+        r->shown = now;
+        uint64_t size = maillog_reader_size(r->reader), done = maillog_reader_done(r->reader);
+        fprintf(stderr, "\r\033[K%s: ", r->files->paths[r->at]);
+        if (size)
+                fprintf(stderr, "%.0f %%, ", 100.0 * (double)done / (double)size);
+        fprintf(stderr, "%.1f GB read", (double)done / 1e9);
+}
+
+static void fail_file(struct reading *r, int status, const char *why)
+{
+        cli_fail(status, "%s: %s", r->files->paths[r->at], why);
+        r->status = status > r->status ? status : r->status;
+}
+
+static bool open_next(struct reading *r)
+{
+        for (; r->at < r->files->n; r->at++) {
+                int failed = maillog_reader_open(r->files->paths[r->at], &r->reader);
+                r->begins = true;
+                if (!failed)
+                        return true;
+                fail_file(r, EXIT_SYSTEM, strerror(-failed));
+        }
+        return false;
+}
+
+static void close_file(struct reading *r, int failed)
+{
+        char why[256];
+        if (r->files->shows_progress)
+                fputs("\r\033[K", stderr);
+        r->files->too_long += maillog_reader_too_long(r->reader);
+        if (failed < 0) {
+                fail_file(r, EXIT_SYSTEM, strerror(-failed));
+        } else if (maillog_reader_trouble(r->reader)) {
+                snprintf(why, sizeof why, "%s; what stood before is counted", maillog_reader_trouble(r->reader));
+                fail_file(r, EXIT_NO, why);
+        }
+        maillog_reader_free_(&r->reader);
+        r->reader = NULL;
+        r->at++;
+}
+
+static bool next(void *arg, struct batch *b)
+{
+        struct reading *r = arg;
+        struct slice piece;
+        while (r->reader || open_next(r)) {
+                int got = maillog_reader_next(r->reader, &piece);
+                if (got == 1) {
+                        int64_t written = maillog_reader_written(r->reader);
+                        b->begins_file = r->begins;
+                        b->written = written ? written : time_now();
+                        r->begins = false;
+                        batch_take(b, piece);
+                        show_progress(r);
+                        return true;
+                }
+                close_file(r, got);
+        }
+        return false;
+}
+
+static void apply(void *arg, struct batch *b)
+{
+        struct maillog_files *f = ((struct reading *)arg)->files;
+        f->apply(f->arg, b);
+}
+
+static size_t processors(void)
+{
+        cpu_set_t set;
+        return sched_getaffinity(0, sizeof set, &set) == 0 ? (size_t)CPU_COUNT(&set) : 1;
+}
+
+int maillog_files_read(struct maillog_files *f)
+{
+        struct reading r = { .files = f, .status = EXIT_DONE };
+        struct batch_common common;
+        batch_common_init(&common, f->categories);
+        common.keeps_unparsed = f->keeps_unparsed;
+        common.keeps_reasons = f->keeps_reasons;
+        crew_run(&(struct crew){ &common, processors(), next, apply, &r });
+        batch_common_done(&common);
+        return r.status;
+}

@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "maillog/batch.h"
+
+#include "base/time.h"
+#include "maillog/postfix.h"
+
+enum { HEADS = 1024, REASON_MOST = 160 };
+
+/* What host and program come to: some 30 pairs of them stand in all lines. */
+struct head {
+        uint64_t hash; /* of both */
+        uint32_t place;
+        uint8_t daemon;
+};
+
+struct batch_inside {
+        struct batch_common *common;
+        struct category_scratch *scratch;
+        struct head heads[HEADS];
+        uint32_t categorised; /* bits of enum mail_kind: of these a category is asked for */
+        struct buf reasons;   /* texts that do not stand in the piece as they are */
+};
+
+/* --- host and program --- */
+
+static uint32_t place_of(struct batch_common *c, struct slice host, struct slice instance)
+{
+        char text[512];
+        size_t h = host.n < 255 ? host.n : 255, i = instance.n < 255 ? instance.n : 255;
+        memcpy(text, host.p, h);
+        text[h] = ' ';
+        if (i)
+                memcpy(text + h + 1, instance.p, i);
+        struct slice whole = { text, h + 1 + i };
+        pthread_mutex_lock(&c->lock);
+        uint32_t place = names_id(c->places, whole, names_hash(whole));
+        pthread_mutex_unlock(&c->lock);
+        return place;
+}
+
+static const struct head *head_of(struct batch_inside *in, struct slice host, struct slice program)
+{
+        bool apart = host.p + host.n + 1 != program.p; /* but for Exim's own files, one blank is between them */
+        struct slice both = apart ? program : (struct slice){ host.p, host.n + 1 + program.n };
+        uint64_t hash = names_hash(both);
+        struct head *h = &in->heads[hash % HEADS];
+        if (h->hash == hash && h->place)
+                return h;
+        struct slice instance = { 0 };
+        h->hash = hash;
+        h->daemon = (uint8_t)mail_daemon_of(program, &instance);
+        h->place = h->daemon ? place_of(in->common, host, instance) : NAMES_OTHERS;
+        return h;
+}
+
+/* --- entries --- */
+
+static struct entry_text text_at(const struct batch *b, struct slice s)
+{
+        if (!s.n)
+                return (struct entry_text){ 0 };
+        return (struct entry_text){ (uint32_t)(s.p - b->text.p), (uint32_t)s.n, names_hash(s) };
+}
+
+/* An IPv4 address is one key, in whichever form. */
+static struct slice address_of(struct slice s)
+{
+        return s.n > 7 && *s.p == ':' && slice_starts(s, S("::ffff:")) && memchr(s.p, '.', s.n) ? slice_from(s, 7) : s;
+}
+
+static bool is_local(struct slice address)
+{
+        return slice_starts(address, S("127.")) || slice_eq(address, S("::1"));
+}
+
+/* Why a delivery failed, in a form that many share: who said it, numbers as '#', without what stands in angle brackets. */
+static struct entry_text reason_of(struct batch *b, const struct mail_event *e)
+{
+        struct buf *out = &b->inside->reasons;
+        size_t start = out->n;
+        bool number = false;
+        buf_add(out, e->client.name.n ? e->client.name : S("here"));
+        buf_adds(out, ": ");
+        struct slice said = e->text;
+        category_reply(e, &said);
+        for (size_t i = 0; i < said.n && out->n - start < REASON_MOST; i++) {
+                const char *end = said.p[i] == '<' ? memchr(said.p + i, '>', said.n - i) : NULL;
+                bool digit = (unsigned)(said.p[i] - '0') < 10;
+                if (end)
+                        i = (size_t)(end - said.p);
+                else if (!digit || !number)
+                        buf_addc(out, digit ? '#' : said.p[i]);
+                number = digit;
+        }
+        struct slice whole = { out->p + start, out->n - start };
+        return (struct entry_text){ (uint32_t)start, (uint32_t)whole.n, names_hash(whole) };
+}
+
+static void begin(const struct batch *b, struct entry *n, const struct mail_event *e)
+{
+        struct slice address = address_of(e->client.address);
+        n->kind = address.n ? MAIL_CLIENT : MAIL_PICKUP;
+        n->local = !address.n || is_local(address);
+        n->who = text_at(b, address);
+        n->login = text_at(b, e->login);
+}
+
+static void identify(struct entry *n, const struct mail_event *e)
+{
+        n->kind = MAIL_MESSAGE_ID;
+        n->identity = e->message_id.n > 2 ? names_hash(e->message_id) | 1 : 0;
+}
+
+static void queue(const struct batch *b, struct entry *n, const struct mail_event *e)
+{
+        n->kind = MAIL_QUEUED;
+        n->size = e->size;
+        n->nrcpt = e->nrcpt < UINT32_MAX ? (uint32_t)e->nrcpt : UINT32_MAX;
+        n->who = text_at(b, e->from);
+        n->identity = (n->who.n ? n->who.hash : 1) | 1;
+}
+
+static void deliver(struct batch *b, struct entry *n, const struct mail_event *e)
+{
+        n->status = (uint8_t)e->status;
+        n->forwarded = e->status == MAIL_SENT && slice_starts(e->text, S("forwarded as "));
+        if (b->inside->common->keeps_reasons && e->status > MAIL_SENT && e->status < MAIL_OTHER_STATUS)
+                n->login = reason_of(b, e);
+}
+
+static void say(const struct batch *b, struct entry *n, const struct mail_event *e)
+{
+        n->who = text_at(b, address_of(e->client.address));
+        n->login = text_at(b, e->login);
+        n->odd = e->odd;
+        n->spam = e->kind == MAIL_CONTENT && slice_ieq(e->action, S("SPAM"));
+        n->virus = e->kind == MAIL_CONTENT && slice_ieq(e->action, S("VIRUS"));
+}
+
+static void fill(struct batch *b, struct entry *n, const struct mail_event *e)
+{
+        switch (e->kind) {
+        case MAIL_CLIENT:
+        case MAIL_PICKUP:
+                begin(b, n, e);
+                break;
+        case MAIL_MESSAGE_ID:
+                identify(n, e);
+                break;
+        case MAIL_QUEUED:
+                queue(b, n, e);
+                break;
+        case MAIL_DELIVERY:
+                deliver(b, n, e);
+                break;
+        case MAIL_REMOVED:
+                break;
+        default:
+                say(b, n, e);
+                break;
+        }
+}
+
+/* The place for one more. */
+static struct entry *add(struct batch *b)
+{
+        if (b->n == b->cap)
+                b->v = xgrow(b->v, &b->cap, b->n + 1, sizeof *b->v);
+        b->v[b->n] = (struct entry){ 0 };
+        return &b->v[b->n++];
+}
+
+/* Lines that are counted and done with, unless a rule found something in them. */
+static bool says_nothing_more(const struct mail_event *e)
+{
+        static const bool counts[MAIL_KINDS_ALL] = {
+                [MAIL_REJECT] = true, [MAIL_CHECK] = true, [MAIL_AUTH_FAILED] = true
+        };
+        return !e->queue_id.n && !counts[e->kind];
+}
+
+static void keep_unparsed(struct batch *b, struct slice line)
+{
+        if (!b->inside->common->keeps_unparsed)
+                return;
+        b->unparsed = xgrow(b->unparsed, &b->unparsed_cap, b->n_unparsed + 1, sizeof *b->unparsed);
+        b->unparsed[b->n_unparsed++] = line;
+}
+
+static void read_line(struct batch *b, struct slice line, const struct syslog_line *l)
+{
+        struct batch_inside *in = b->inside;
+        const struct head *head = head_of(in, l->host, l->program);
+        struct mail_event e;
+        if (head->daemon == MAIL_BY_NONE) {
+                b->sums.foreign++;
+                return;
+        }
+        postfix_parse((enum mail_daemon)head->daemon, l->text, &e);
+        b->sums.kinds[e.kind]++;
+        if (e.kind == MAIL_UNKNOWN) {
+                b->sums.unknown++;
+                keep_unparsed(b, line);
+                return;
+        }
+        b->sums.understood++;
+        size_t rule = 0;
+        uint8_t category = in->categorised >> e.kind & 1 ? category_of(in->common->categories, in->scratch, &e, &rule)
+                                                         : (uint8_t)CATEGORY_NONE;
+        if (!category && says_nothing_more(&e))
+                return;
+        struct entry *n = add(b);
+        n->at = l->at;
+        n->hour = l->hour;
+        n->line = (uint32_t)(line.p - b->text.p);
+        n->kind = (uint8_t)e.kind;
+        n->daemon = head->daemon;
+        n->category = category;
+        n->rule = (uint16_t)rule;
+        if (e.queue_id.n && e.queue_id.n <= BATCH_ID_MOST) {
+                n->of_message = true;
+                n->tag = names_hash(e.queue_id) ^ head->place * UINT64_C(0x9e3779b97f4a7c15);
+        }
+        fill(b, n, &e);
+}
+
+void batch_read(struct batch *b)
+{
+        struct syslog_line l;
+        struct slice left = b->text;
+        b->n = b->n_unparsed = 0;
+        syslog_hours_clear(&b->hours);
+        b->sums = (struct batch_sums){ .bytes = left.n };
+        buf_clear(&b->inside->reasons);
+        while (left.n) {
+                const char *end = memchr(left.p, '\n', left.n);
+                struct slice line = { left.p, end ? (size_t)(end - left.p) : left.n };
+                left = slice_from(left, line.n + (end != NULL));
+                b->sums.lines++;
+                if (syslog_scan(&b->hours, line, &l)) {
+                        read_line(b, line, &l);
+                } else if (line.n) {
+                        b->sums.broken++;
+                        keep_unparsed(b, line);
+                }
+        }
+}
+
+void batch_settle(struct batch *b, struct syslog_clock *c)
+{
+        syslog_settle(c, &b->hours);
+        b->first = b->last = 0;
+        for (const struct syslog_hour *h = b->hours.v; h < b->hours.v + b->hours.n; h++) {
+                if (!b->first || h->at + h->low < b->first)
+                        b->first = h->at + h->low;
+                if (h->at + h->high > b->last)
+                        b->last = h->at + h->high;
+        }
+        for (struct entry *e = b->v; e < b->v + b->n; e++)
+                e->at += b->hours.v[e->hour].at;
+}
+
+struct slice batch_reason(const struct batch *b, struct entry_text t)
+{
+        return (struct slice){ b->inside->reasons.p + t.at, t.n };
+}
+
+/* --- its life --- */
+
+void batch_common_init(struct batch_common *c, const struct categories *categories)
+{
+        *c = (struct batch_common){ .categories = categories, .places = names_new(PLACES_MOST) };
+        pthread_mutex_init(&c->lock, NULL);
+}
+
+void batch_common_done(struct batch_common *c)
+{
+        names_free(c->places);
+        pthread_mutex_destroy(&c->lock);
+}
+
+struct batch *batch_new(struct batch_common *c)
+{
+        struct batch *b = xcalloc(1, sizeof *b);
+        b->inside = xcalloc(1, sizeof *b->inside);
+        b->inside->common = c;
+        b->inside->scratch = category_scratch_new(c->categories);
+        b->inside->categorised = categories_kinds(c->categories);
+        buf_init(&b->inside->reasons, SIZE_MAX);
+        return b;
+}
+
+void batch_free(struct batch *b)
+{
+        if (!b)
+                return;
+        category_scratch_free(b->inside->scratch);
+        buf_done(&b->inside->reasons);
+        free(b->inside);
+        syslog_hours_done(&b->hours);
+        free((char *)b->text.p);
+        free(b->unparsed);
+        free(b->v);
+        free(b);
+}
+
+void batch_take(struct batch *b, struct slice piece)
+{
+        char *text = xgrow((char *)b->text.p, &b->text_cap, piece.n + !piece.n, 1);
+        if (piece.n)
+                memcpy(text, piece.p, piece.n);
+        b->text = (struct slice){ text, piece.n };
+}
