@@ -17,7 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
         struct join_names names = { names_new(8), names_new(8), names_new(8) };
         struct batch nothing = { .text = S("192.0.2.1 s@example.org") };
         size_t told = 0, begun = 0;
-        struct join *j = join_new(3, names, count, &told);
+        struct join *j = join_new(3, names, (struct join_hooks){ .tell = count, .arg = &told });
         int64_t at = 0;
         for (; n >= 4; data += 4, n -= 4) {
                 struct entry e = { .kind = kinds[data[0] % COUNT_OF(kinds)],

@@ -129,3 +129,19 @@ int maillog_files_read(struct maillog_files *f)
         batch_common_done(&common);
         return r.status;
 }
+
+struct rules *maillog_rules(const struct cli *cli, const char *file, int *status)
+{
+        autodiags *d = diags_new();
+        struct policy *p = file ? policy_load_mail(file, d) : cli_policy_if_any(cli);
+        struct rules *r = file && !p ? NULL : rules_new(p, d);
+        *status = EXIT_DONE;
+        if (r)
+                return r;
+        autobuf text;
+        buf_init(&text, 1 << 20);
+        diags_print(d, &text);
+        fputs(buf_cstr(&text), stderr);
+        *status = EXIT_NO;
+        return NULL;
+}

@@ -8,6 +8,7 @@
 
 #include "cli/cli.h"
 #include "maillog/crew.h"
+#include "maillog/rules.h"
 
 struct maillog_files {
         const char *const *paths;
@@ -21,5 +22,7 @@ struct maillog_files {
 
 /* EXIT_DONE; what could not be read is told on standard error, and the rest is read. */
 int maillog_files_read(struct maillog_files *f);
+/* The rules of FILE; where it is NULL, those of the policy in force or of -c; where there is none, what is built in. NULL: *status says why. */
+struct rules *maillog_rules(const struct cli *cli, const char *file, int *status);
 /* The zone of this run, of libc: what local times in a log mean. */
 struct syslog_zone maillog_zone(void);

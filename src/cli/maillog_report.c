@@ -2,28 +2,35 @@
 /* `maillog report`: files of mail logs → what they add up to. */
 #include "cli/maillog_files.h"
 #include "cli/maillog.h"
+#include "maillog/customers.h"
 #include "maillog/tally.h"
 
 #include <stdio.h>
 
 enum { OUT = 64 << 20, TOP_MOST = 1000, TOP_DEFAULT = 10 };
 
-static const char *zone, *top, *unparsed;
+static const char *zone, *top, *rules_file, *unparsed;
 static const struct cli_option options[] = {
         { .name = "zone",
           .argument = "NAME",
           .help = "of times without one, such as America/Sao_Paulo (default: the policy's)",
           .value = &zone },
         { .name = "top", .argument = "N", .help = "how many of each list (default: 10)", .value = &top },
+        { .name = "rules",
+          .argument = "FILE",
+          .help = "its mail-rules and mail-limits, instead of those of the policy",
+          .value = &rules_file },
         { .name = "unparsed", .help = "only the lines that are not understood", .value = &unparsed },
 };
-const struct cli_shape maillog_report_shape = { "maillog report FILE... [--zone NAME] [--top N] [--unparsed]", options,
-                                                COUNT_OF(options), 1, 16 };
+const struct cli_shape maillog_report_shape = {
+        "maillog report FILE... [--zone NAME] [--top N] [--rules FILE] [--unparsed]", options, COUNT_OF(options), 1, 16
+};
 
 struct report {
         struct cli cli;
         struct maillog_files files;
-        struct categories *categories;
+        const struct categories *categories;
+        struct customers *customers; /* NULL: there is no ledger */
         struct maillog_tally *tally;
         size_t top;
 };
@@ -37,6 +44,12 @@ static void print_unparsed(const struct batch *b)
                 buf_addc(&shown, '\n');
         }
         fwrite(buf_cstr(&shown), 1, shown.n, stdout);
+}
+
+static struct slice subscriber(void *arg, struct slice client, int64_t at)
+{
+        const struct report *r = arg;
+        return customers_of(r->customers, client, at);
 }
 
 static void apply(void *arg, struct batch *b)
@@ -99,6 +112,7 @@ static const struct list {
               { "clients", "Clients that sent most", MAILLOG_CLIENTS, MAILLOG_BY_MESSAGES },
               { "refused_clients", "Clients that were refused most", MAILLOG_CLIENTS, MAILLOG_BY_REFUSED },
               { "guessing_clients", "Clients with most failed logins", MAILLOG_CLIENTS, MAILLOG_BY_AUTH_FAILED },
+              { "subscribers", "Subscribers that sent most", MAILLOG_SUBSCRIBERS, MAILLOG_BY_MESSAGES },
               { "domains", "Sender domains that sent most", MAILLOG_DOMAINS, MAILLOG_BY_MESSAGES },
               { "bounce_reasons", "Why deliveries bounced", MAILLOG_REASONS, MAILLOG_BY_BOUNCED },
               { "deferral_reasons", "Why deliveries were put off", MAILLOG_REASONS, MAILLOG_BY_DEFERRED },
@@ -106,7 +120,7 @@ static const struct list {
 
 /* --- text --- */
 
-static const char *const first_columns[] = { "client", "login", "domain", "reason" };
+static const char *const first_columns[] = { "client", "login", "subscriber", "domain", "reason" };
 
 static void add_counts(struct table *t, const struct maillog_counts *c)
 {
@@ -121,6 +135,49 @@ static struct table *counts_table(const char *first)
         const char *const titles[] = { first,     "messages", "recipients",  "delivered",       "deferred",
                                        "bounced", "refused",  "auth failed", "remote says spam" };
         return table_new(COUNT_OF(titles), titles);
+}
+
+/* Most messages that somebody complained of, first; then by how far they are over the limit. */
+static int by_weight(const void *a, const void *b)
+{
+        const struct limits_caught *x = *(const struct limits_caught *const *)a,
+                                   *y = *(const struct limits_caught *const *)b;
+        double over_x = (double)x->total / (double)x->limit->after, over_y = (double)y->total / (double)y->limit->after;
+        return over_x < over_y ? 1 : over_x > over_y ? -1 : slice_cmp(x->key, y->key);
+}
+
+static size_t suspects(const struct report *r, const struct limits_caught ***ret)
+{
+        const struct limits_caught *c, **v = NULL;
+        size_t n = 0, cap = 0;
+        for (size_t i = 0; (c = limits_next(maillog_tally_limits(r->tally), &i));) {
+                v = xgrow(v, &cap, n + 1, sizeof *v);
+                v[n++] = c;
+        }
+        if (n)
+                qsort(v, n, sizeof *v, by_weight);
+        *ret = v;
+        return n;
+}
+
+static void print_suspects(const struct report *r, struct buf *out)
+{
+        static const char *const titles[] = { "who", "since", "of it", "at once", "limit" };
+        autofree const struct limits_caught **v = NULL;
+        size_t n = suspects(r, &v);
+        if (!n)
+                return;
+        struct table *t = table_new(COUNT_OF(titles), titles);
+        for (size_t i = 0; i < n && i < r->top; i++) {
+                char since[TIME_TEXT_MAX];
+                table_add(t, "%.*s", SLICE_ARGS(v[i]->key));
+                table_add(t, "%.16s", time_print(v[i]->since, since));
+                table_add(t, "%llu", (unsigned long long)v[i]->total);
+                table_add(t, "%llu", (unsigned long long)v[i]->count);
+                table_add(t, "%.*s", SLICE_ARGS(v[i]->limit->name));
+        }
+        buf_addf(out, "\nSuspects: %zu that reached a limit\n", n);
+        table_print(t, out);
 }
 
 static void print_hours(const struct report *r, struct buf *out)
@@ -164,6 +221,7 @@ static void print_text(const struct report *r, struct buf *out)
                 if (sums[i].always || sum_of(t, i))
                         buf_addf(out, "%12llu %s\n", (unsigned long long)sum_of(t, i), sums[i].text);
         print_categories(r, out);
+        print_suspects(r, out);
         for (size_t i = 0; i < COUNT_OF(lists); i++) {
                 size_t n = maillog_tally_top(r->tally, lists[i].who, lists[i].by, rows, r->top);
                 if (!n)
@@ -193,6 +251,31 @@ static void counts_json(struct json *j, const struct maillog_counts *c)
         json_int(j, "auth_failed", c->auth_failed);
         json_int(j, "remote", c->remote);
         json_object_end(j);
+}
+
+static void suspects_json(struct json *j, const struct report *r)
+{
+        autofree const struct limits_caught **v = NULL;
+        size_t n = suspects(r, &v);
+        json_array(j, "suspects");
+        for (size_t i = 0; i < n; i++) {
+                json_object(j, NULL);
+                json_string(j, "limit", v[i]->limit->name);
+                json_string(j, "by", slice_of(mail_limit_key_name(v[i]->limit->by)));
+                json_string(j, "who", v[i]->key);
+                json_time(j, "since", v[i]->since);
+                json_time(j, "at", v[i]->at);
+                json_time(j, "until", v[i]->until);
+                json_int(j, "count", (int64_t)v[i]->count);
+                json_int(j, "total", (int64_t)v[i]->total);
+                json_int(j, "times", (int64_t)v[i]->times);
+                json_array(j, "lines");
+                for (size_t k = 0; k < v[i]->n_lines; k++)
+                        json_string(j, NULL, v[i]->lines[k]);
+                json_array_end(j);
+                json_object_end(j);
+        }
+        json_array_end(j);
 }
 
 static void totals_json(struct json *j, const struct report *r)
@@ -229,6 +312,7 @@ static void print_json(const struct report *r, struct buf *out)
         json_time(&j, "first", t->first ? t->first : TIME_NEVER);
         json_time(&j, "last", t->first ? t->last : TIME_NEVER);
         totals_json(&j, r);
+        suspects_json(&j, r);
         for (size_t i = 0; i < COUNT_OF(lists); i++) {
                 size_t n = maillog_tally_top(r->tally, lists[i].who, lists[i].by, rows, r->top);
                 json_array(&j, lists[i].key);
@@ -285,25 +369,25 @@ int cmd_maillog_report(int argc, char **argv)
 {
         struct report r = { 0 };
         int status;
-        zone = top = unparsed = NULL;
+        zone = top = rules_file = unparsed = NULL;
         if (!cli_parse(&r.cli, &maillog_report_shape, argc, argv, &status))
                 return status;
         status = take_arguments(&r);
         if (status)
                 return status;
-        autobuf why;
-        size_t wrong;
-        buf_init(&why, 4096);
-        autocategories *categories = categories_new(NULL, 0, &wrong, &why);
-        if (!categories)
-                return cli_fail(EXIT_SYSTEM, "maillog: %s", buf_cstr(&why));
-        automaillogtally *tally = maillog_tally_new(maillog_zone());
-        r.files.categories = r.categories = categories;
+        autorules *rules = maillog_rules(&r.cli, rules_file, &status);
+        if (!rules)
+                return status;
+        autoledger *ledger = NULL;
+        r.customers = ledger_open(r.cli.state, &ledger) == 0 ? customers_new(ledger) : NULL;
+        struct limits_who who = { .subscriber = r.customers ? subscriber : NULL, .arg = &r };
+        automaillogtally *tally = maillog_tally_new(rules, who, maillog_zone());
+        r.files.categories = r.categories = rules->categories;
         r.tally = tally;
         status = maillog_files_read(&r.files);
         maillog_tally_end(tally);
-        if (status == EXIT_SYSTEM && maillog_tally_totals(tally)->lines.lines == 0)
-                return status; /* told already */
-        int printed = print(&r);
+        bool nothing = status == EXIT_SYSTEM && maillog_tally_totals(tally)->lines.lines == 0; /* told already */
+        int printed = nothing ? status : print(&r);
+        customers_free(r.customers);
         return printed ? printed : status;
 }

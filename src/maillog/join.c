@@ -26,8 +26,7 @@ struct join {
         struct table by_id, by_message;
         struct list open, gone;
         struct join_names names;
-        void (*tell)(void *arg, const struct message *m);
-        void *arg;
+        struct join_hooks hooks;
         uint64_t early;
 };
 
@@ -93,7 +92,7 @@ static void list_drop(struct join *j, struct list *l, uint32_t at)
 static void retire(struct join *j, uint32_t at)
 {
         struct message *m = &j->all[at];
-        j->tell(j->arg, m);
+        j->hooks.tell(j->hooks.arg, m);
         list_drop(j, m->closed ? &j->gone : &j->open, at);
         table_drop(&j->by_id, (uint32_t)m->tag, at);
         if (m->message_id)
@@ -164,8 +163,6 @@ static uint32_t find_first(const struct join *j, uint64_t message_id, uint32_t b
 static void on_queued(struct join *j, uint32_t at, const struct batch *b, const struct entry *e)
 {
         struct message *m = &j->all[at];
-        if (m->queued) /* again from the deferred queue */
-                return;
         m->queued = true;
         m->size = e->size;
         m->recipients = e->nrcpt;
@@ -241,6 +238,12 @@ static bool is_of_message(const struct entry *e)
         return e->of_message && of[e->kind];
 }
 
+static void tell_seen(struct join *j, const struct message *m, const struct entry *e)
+{
+        if (j->hooks.seen)
+                j->hooks.seen(j->hooks.arg, m, e);
+}
+
 static void apply(struct join *j, uint32_t n, const struct batch *b, const struct entry *e)
 {
         struct message *m = &j->all[n];
@@ -255,10 +258,15 @@ static void apply(struct join *j, uint32_t n, const struct batch *b, const struc
                         m->message_id = e->identity;
                 break;
         case MAIL_QUEUED:
+                if (m->queued) /* again from the deferred queue */
+                        break;
                 on_queued(j, n, b, e);
+                if (!m->again)
+                        tell_seen(j, m, e);
                 break;
         case MAIL_DELIVERY:
                 on_delivery(m, e);
+                tell_seen(j, m, e);
                 break;
         case MAIL_EXPIRED:
                 m->expired = true;
@@ -328,15 +336,13 @@ void join_event(struct join *j, const struct batch *b, const struct entry *e)
 
 /* --- its life --- */
 
-struct join *join_new(uint32_t most, struct join_names names, void (*tell)(void *arg, const struct message *m),
-                      void *arg)
+struct join *join_new(uint32_t most, struct join_names names, struct join_hooks hooks)
 {
         struct join *j = xcalloc(1, sizeof *j);
         j->most = most ? most : JOIN_MOST;
         j->all = xcalloc((size_t)j->most + 1, sizeof *j->all); /* the kernel gives memory only to what is used */
         j->names = names;
-        j->tell = tell;
-        j->arg = arg;
+        j->hooks = hooks;
         return j;
 }
 

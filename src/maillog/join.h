@@ -41,9 +41,15 @@ struct join_names {
         struct names *clients, *logins, *senders;
 };
 
+/* tell: a message at its end. seen: one that was queued, not again, or a delivery, with what is known of it by then; may be NULL. */
+struct join_hooks {
+        void (*tell)(void *arg, const struct message *m);
+        void (*seen)(void *arg, const struct message *m, const struct entry *e);
+        void *arg;
+};
+
 struct join;
-struct join *join_new(uint32_t most, struct join_names names, void (*tell)(void *arg, const struct message *m),
-                      void *arg);
+struct join *join_new(uint32_t most, struct join_names names, struct join_hooks hooks);
 void join_free(struct join *j); /* NULL is fine; tells nothing */
 /* Memory is slow and lines are many: of some lines at once, first all are expected, then all fetched, …, then each is an event. */
 void join_expect(const struct join *j, const struct entry *e);

@@ -39,7 +39,7 @@ static char *run(const char *const *lines, size_t n, uint32_t most, uint64_t *ea
 {
         struct told t = { .names = { names_new(100), names_new(100), names_new(100) } };
         buf_init(&t.out, 1 << 20);
-        struct join *j = join_new(most, t.names, tell, &t);
+        struct join *j = join_new(most, t.names, (struct join_hooks){ .tell = tell, .arg = &t });
         struct batch_common common;
         struct syslog_clock clock;
         autobuf text;

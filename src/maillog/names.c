@@ -4,16 +4,11 @@
 #include "base/arena.h"
 #include "base/map.h"
 
-#include <assert.h>
-
 enum { SLOTS_FIRST = 4096 };
 
 static uint64_t secret; /* of this process; from the first names_new() on */
 
 /* Memory is slow: a slot is its number and 40 bits of its hash, and no text is looked at. 0: free. */
-enum { NUMBER_BITS = 24 };
-static_assert(NAMES_MOST == 1 << NUMBER_BITS, "a number fits its bits");
-
 struct names {
         uint32_t most, n, mask;
         uint64_t *slots;
@@ -104,7 +99,7 @@ static void grow(struct names *n)
         n->slots = xcalloc((size_t)n->mask + 1, sizeof *n->slots);
         for (uint32_t id = NAMES_FIRST; id < n->n; id++) {
                 uint64_t hash = names_hash(n->texts[id]);
-                put(n, hash >> NUMBER_BITS << NUMBER_BITS | id, hash);
+                put(n, hash >> NAMES_NUMBER_BITS << NAMES_NUMBER_BITS | id, hash);
         }
 }
 
@@ -113,13 +108,19 @@ void names_expect(const struct names *n, uint64_t hash)
         __builtin_prefetch(&n->slots[place_of(n, hash)]);
 }
 
+uint32_t names_find(const struct names *n, uint64_t hash)
+{
+        for (uint64_t i = place_of(n, hash); n->slots[i]; i = (i + 1) & n->mask)
+                if ((n->slots[i] ^ hash) >> NAMES_NUMBER_BITS == 0)
+                        return (uint32_t)n->slots[i] & (NAMES_MOST - 1);
+        return NAMES_NONE;
+}
+
 uint32_t names_id(struct names *n, struct slice text, uint64_t hash)
 {
-        if (!text.n)
-                return NAMES_NONE;
-        for (uint64_t i = place_of(n, hash); n->slots[i]; i = (i + 1) & n->mask)
-                if ((n->slots[i] ^ hash) >> NUMBER_BITS == 0)
-                        return (uint32_t)n->slots[i] & (NAMES_MOST - 1);
+        uint32_t known = text.n ? names_find(n, hash) : NAMES_NONE;
+        if (known || !text.n)
+                return known;
         struct slice copy = n->n < n->most ? arena_dup(n->arena, text) : (struct slice){ 0 };
         if (!copy.p) {
                 n->lost++;
@@ -127,7 +128,7 @@ uint32_t names_id(struct names *n, struct slice text, uint64_t hash)
         }
         n->texts = xgrow(n->texts, &n->cap, (size_t)n->n + 1, sizeof *n->texts);
         n->texts[n->n] = copy;
-        put(n, hash >> NUMBER_BITS << NUMBER_BITS | n->n, hash);
+        put(n, hash >> NAMES_NUMBER_BITS << NAMES_NUMBER_BITS | n->n, hash);
         n->n++;
         if (n->n * 2 > n->mask)
                 grow(n);

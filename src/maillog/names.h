@@ -11,7 +11,7 @@
 
 #include "base/slice.h"
 
-enum { NAMES_MOST = 1 << 24 };
+enum { NAMES_NUMBER_BITS = 24, NAMES_MOST = 1 << NAMES_NUMBER_BITS };
 enum { NAMES_NONE = 0, NAMES_OTHERS = 1, NAMES_FIRST = 2 }; /* the empty text; those past the ceiling */
 
 struct names;
@@ -20,6 +20,7 @@ void names_free(struct names *n); /* NULL is fine */
 /* Of a text, the same in all tables of this process. Any thread, once there is a table. */
 uint64_t names_hash(struct slice text);
 uint32_t names_id(struct names *n, struct slice text, uint64_t hash); /* hash: what names_hash() says */
+uint32_t names_find(const struct names *n, uint64_t hash);            /* NAMES_NONE: it has no number */
 void names_expect(const struct names *n, uint64_t hash);              /* names_id() will be asked for it soon */
 struct slice names_text(const struct names *n, uint32_t id);          /* "" and "(others)" for the first two */
 uint32_t names_end(const struct names *n);                            /* one past the highest number given */

@@ -14,6 +14,9 @@ struct counts_of {
 struct maillog_tally {
         struct maillog_totals totals;
         struct join *join;
+        struct limits *limits;
+        struct limits_who whose;
+        const struct batch *batch; /* being counted */
         struct counts_of who[MAILLOG_WHO_ALL];
         struct names *senders;
         struct message told[AT_ONCE];
@@ -77,6 +80,13 @@ static uint32_t domain_of(struct maillog_tally *t, uint32_t sender)
         return t->domain_of[sender];
 }
 
+static uint32_t subscriber_of(struct maillog_tally *t, const struct message *m)
+{
+        struct slice client = names_text(t->who[MAILLOG_CLIENTS].names, m->client);
+        struct slice id = t->whose.subscriber(t->whose.arg, client, m->first);
+        return names_id(t->who[MAILLOG_SUBSCRIBERS].names, id, names_hash(id));
+}
+
 static void count_message(struct maillog_tally *t, const struct message *m)
 {
         struct maillog_totals *all = &t->totals;
@@ -95,10 +105,19 @@ static void count_message(struct maillog_tally *t, const struct message *m)
         all->virus += m->virus;
         all->found[m->remote] += m->remote != CATEGORY_NONE;
         add_message(hour(t, m->first), m);
+        if (first && t->whose.weighs)
+                limits_weigh(t->limits,
+                             &(struct limits_message){ .at = m->first,
+                                                       .client = names_text(t->who[MAILLOG_CLIENTS].names, m->client),
+                                                       .login = names_text(t->who[MAILLOG_LOGINS].names, m->login),
+                                                       .accused = m->remote != CATEGORY_NONE,
+                                                       .delivered = m->sent > 0 });
         if (m->client)
                 add_message(counts(&t->who[MAILLOG_CLIENTS], m->client), m);
         if (m->login)
                 add_message(counts(&t->who[MAILLOG_LOGINS], m->login), m);
+        if (m->client && t->whose.subscriber)
+                add_message(counts(&t->who[MAILLOG_SUBSCRIBERS], subscriber_of(t, m)), m);
         if (m->sender)
                 add_message(counts(&t->who[MAILLOG_DOMAINS], domain_of(t, m->sender)), m);
 }
@@ -129,6 +148,32 @@ static struct maillog_counts *counts_at(struct counts_of *c, struct slice name, 
         return counts(c, names_id(c->names, name, hash));
 }
 
+static struct limits_fact fact_of(const struct batch *b, const struct entry *e)
+{
+        return (
+            struct limits_fact){ .at = e->at, .category = e->category, .n = 1, .line = slice_from(b->text, e->line) };
+}
+
+/* What a message did, that is counted by limits. */
+static void on_seen(void *arg, const struct message *m, const struct entry *e)
+{
+        static const uint32_t words[] = { [MAIL_NO_STATUS] = 1u << LIMIT_MESSAGE | 1u << LIMIT_RECIPIENT,
+                                          [MAIL_SENT] = 0,
+                                          [MAIL_DEFERRED] = 1u << LIMIT_DEFERRED,
+                                          [MAIL_BOUNCED] = 1u << LIMIT_BOUNCED,
+                                          [MAIL_STATUS_EXPIRED] = 1u << LIMIT_BOUNCED,
+                                          [MAIL_OTHER_STATUS] = 0 };
+        struct maillog_tally *t = arg;
+        if (!words[e->status] && !e->category)
+                return;
+        struct limits_fact f = fact_of(t->batch, e);
+        f.words = words[e->status];
+        f.recipients = e->nrcpt;
+        f.client = names_text(t->who[MAILLOG_CLIENTS].names, m->client);
+        f.login = names_text(t->who[MAILLOG_LOGINS].names, m->login);
+        limits_count(t->limits, &f);
+}
+
 static void on_refusal(struct maillog_tally *t, const struct batch *b, const struct entry *e)
 {
         t->totals.refused++;
@@ -155,18 +200,31 @@ static void on_failure(struct maillog_tally *t, const struct batch *b, const str
         c->remote += e->category != CATEGORY_NONE;
 }
 
+/* A line that says something by itself. */
+static void count_line(struct maillog_tally *t, const struct batch *b, const struct entry *e)
+{
+        struct limits_fact f = fact_of(b, e);
+        f.client = batch_text(b, e->who);
+        f.login = batch_text(b, e->login);
+        t->totals.found[e->category] += e->category != CATEGORY_NONE;
+        if (e->kind == MAIL_REJECT || e->kind == MAIL_CHECK) {
+                f.words |= 1u << LIMIT_REFUSED;
+                on_refusal(t, b, e);
+        } else if (e->kind == MAIL_AUTH_FAILED) {
+                f.words |= 1u << LIMIT_AUTH_FAILED;
+                on_auth_failed(t, b, e);
+        }
+        limits_count(t->limits, &f);
+}
+
 static void count_entry(struct maillog_tally *t, const struct batch *b, const struct entry *e)
 {
         if (e->kind == MAIL_DELIVERY) {
                 if (e->login.n)
                         on_failure(t, b, e);
-        } else if (e->category && e->kind != MAIL_SAID) {
-                t->totals.found[e->category]++;
-                if (e->kind == MAIL_REJECT || e->kind == MAIL_CHECK)
-                        on_refusal(t, b, e);
+        } else if (e->kind == MAIL_AUTH_FAILED || (e->category && e->kind != MAIL_SAID)) {
+                count_line(t, b, e);
         }
-        if (e->kind == MAIL_AUTH_FAILED)
-                on_auth_failed(t, b, e);
         join_event(t->join, b, e);
 }
 
@@ -187,6 +245,7 @@ void maillog_tally_batch(struct maillog_tally *t, struct batch *b)
         if (b->begins_file)
                 syslog_clock_init(&t->clock, t->zone, b->written);
         batch_settle(b, &t->clock);
+        t->batch = b;
         add_sums(&t->totals.lines, &b->sums);
         if (b->first && (!t->totals.first || b->first < t->totals.first))
                 t->totals.first = b->first;
@@ -208,7 +267,7 @@ void maillog_tally_batch(struct maillog_tally *t, struct batch *b)
 
 /* --- its life --- */
 
-struct maillog_tally *maillog_tally_new(struct syslog_zone zone)
+struct maillog_tally *maillog_tally_new(const struct rules *rules, struct limits_who who, struct syslog_zone zone)
 {
         struct maillog_tally *t = xcalloc(1, sizeof *t);
         t->zone = zone;
@@ -216,7 +275,9 @@ struct maillog_tally *maillog_tally_new(struct syslog_zone zone)
         for (size_t i = 0; i < MAILLOG_WHO_ALL; i++)
                 t->who[i].names = names_new(TALLY_NAMES);
         struct join_names names = { t->who[MAILLOG_CLIENTS].names, t->who[MAILLOG_LOGINS].names, t->senders };
-        t->join = join_new(JOIN_MOST, names, on_message, t);
+        t->join = join_new(JOIN_MOST, names, (struct join_hooks){ on_message, on_seen, t });
+        t->limits = limits_new(rules, who);
+        t->whose = who;
         return t;
 }
 
@@ -225,6 +286,7 @@ void maillog_tally_free_(struct maillog_tally **t)
         if (!*t)
                 return;
         join_free((*t)->join);
+        limits_free((*t)->limits);
         names_free((*t)->senders);
         for (size_t i = 0; i < MAILLOG_WHO_ALL; i++) {
                 names_free((*t)->who[i].names);
@@ -243,6 +305,11 @@ void maillog_tally_end(struct maillog_tally *t)
         t->totals.names_lost = names_lost(t->senders);
         for (size_t i = 0; i < MAILLOG_WHO_ALL; i++)
                 t->totals.names_lost += names_lost(t->who[i].names);
+}
+
+const struct limits *maillog_tally_limits(const struct maillog_tally *t)
+{
+        return t->limits;
 }
 
 const struct maillog_totals *maillog_tally_totals(const struct maillog_tally *t)

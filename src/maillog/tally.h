@@ -12,6 +12,7 @@
 #pragma once
 
 #include "maillog/join.h"
+#include "maillog/limits.h"
 
 enum { TALLY_NAMES = 1 << 20, TALLY_HOURS = 24 * 732, TALLY_CATEGORIES = CATEGORIES_ALL + CATEGORY_NAMES_MOST };
 
@@ -44,16 +45,25 @@ enum maillog_by {
         MAILLOG_BY_REMOTE
 };
 /* Domains are of senders; reasons are of deliveries that failed. */
-enum maillog_who { MAILLOG_CLIENTS, MAILLOG_LOGINS, MAILLOG_DOMAINS, MAILLOG_REASONS, MAILLOG_WHO_ALL };
+enum maillog_who {
+        MAILLOG_CLIENTS,
+        MAILLOG_LOGINS,
+        MAILLOG_SUBSCRIBERS,
+        MAILLOG_DOMAINS,
+        MAILLOG_REASONS,
+        MAILLOG_WHO_ALL
+};
 
 struct maillog_tally;
-struct maillog_tally *maillog_tally_new(struct syslog_zone zone);
+/* rules: what is counted by a limit; they outlive the tally. */
+struct maillog_tally *maillog_tally_new(const struct rules *rules, struct limits_who who, struct syslog_zone zone);
 void maillog_tally_free_(struct maillog_tally **t);
 #define automaillogtally __attribute__((cleanup(maillog_tally_free_))) struct maillog_tally
 
 void maillog_tally_batch(struct maillog_tally *t, struct batch *b);
 void maillog_tally_end(struct maillog_tally *t);
 
+const struct limits *maillog_tally_limits(const struct maillog_tally *t);
 const struct maillog_totals *maillog_tally_totals(const struct maillog_tally *t);
 /* The first `most` by what is asked, none with zero. Returns how many. */
 size_t maillog_tally_top(const struct maillog_tally *t, enum maillog_who who, enum maillog_by by,

@@ -626,6 +626,89 @@ static void build_legacies(struct builder *b)
         p->n_legacies = b->draft->legacy.n;
 }
 
+static void build_mail_logs(struct builder *b)
+{
+        automap names = { 0 }, files = { 0 };
+        struct policy *p = b->p;
+        struct policy_mail_log *to = p->mail_logs = alloc(b, b->draft->mail_log.n, sizeof *to);
+        for (EACH(mail_log, l, &b->draft->mail_log)) {
+                *to = (struct policy_mail_log){ .place = l->head.place,
+                                                .file_place = l->file.place,
+                                                .name = keep(b, l->head.name),
+                                                .file = keep(b, l->file.text),
+                                                .zone = l->zone.text.n ? keep(b, l->zone.text) : p->network.timezone };
+                claim_name(b->d, "mail-log", to->name, &to->place, &names);
+                claim_name(b->d, "file of a mail-log", to->file, &to->file_place, &files);
+                to++;
+        }
+        p->n_mail_logs = b->draft->mail_log.n;
+}
+
+static void build_mail_rules(struct builder *b)
+{
+        automap names = { 0 };
+        struct policy *p = b->p;
+        struct policy_mail_rule *to = p->mail_rules = alloc(b, b->draft->mail_rule.n, sizeof *to);
+        for (EACH(mail_rule, r, &b->draft->mail_rule)) {
+                *to = (struct policy_mail_rule){ .place = r->head.place,
+                                                 .on_place = r->on.place,
+                                                 .daemon_place = r->daemon.place,
+                                                 .pattern_place = r->pattern.place,
+                                                 .category_place = r->category.place,
+                                                 .name = keep(b, r->head.name),
+                                                 .pattern = keep(b, r->pattern.text),
+                                                 .category = keep(b, r->category.text),
+                                                 .field = slice_of(policy_mail_fields()[r->field.value]) };
+                to->on = slices_of(b, &r->on, &to->n_on);
+                to->daemons = slices_of(b, &r->daemon, &to->n_daemons);
+                claim_name(b->d, "mail-rule", to->name, &to->place, &names);
+                to++;
+        }
+        p->n_mail_rules = b->draft->mail_rule.n;
+}
+
+static void build_mail_limits(struct builder *b)
+{
+        automap names = { 0 };
+        struct policy *p = b->p;
+        struct policy_mail_limit *to = p->mail_limits = alloc(b, b->draft->mail_limit.n, sizeof *to);
+        for (EACH(mail_limit, l, &b->draft->mail_limit)) {
+                *to = (struct policy_mail_limit){ .place = l->head.place,
+                                                  .count_place = l->count.place,
+                                                  .name = keep(b, l->head.name),
+                                                  .by = (enum mail_limit_key)l->by.value,
+                                                  .after = l->after.value,
+                                                  .over = l->over.value,
+                                                  .then = (enum mail_limit_then)l->then.value,
+                                                  .lasts = l->lasts.value };
+                to->count = slices_of(b, &l->count, &to->n_count);
+                to->except = prefixes_of(b, &l->except, &to->n_except);
+                claim_name(b->d, "mail-limit", to->name, &to->place, &names);
+                if ((to->then == MAIL_THEN_BAN && to->by != MAIL_KEY_CLIENT && to->by != MAIL_KEY_NETWORK) ||
+                    (to->then == MAIL_THEN_SUSPEND && to->by != MAIL_KEY_LOGIN) ||
+                    (to->then == MAIL_THEN_SIGHTING && (to->by == MAIL_KEY_LOGIN || to->by == MAIL_KEY_NETWORK))) {
+                        diag_error(b->d, to->place, "%s is nothing that can be done by %s",
+                                   mail_limit_then_name(to->then), mail_limit_key_name(to->by));
+                        diag_note(b->d, nowhere,
+                                  "ban goes by client or network, suspend by login, sighting by client or subscriber");
+                }
+                to++;
+        }
+        p->n_mail_limits = b->draft->mail_limit.n;
+}
+
+static void build_maillog(struct builder *b)
+{
+        build_mail_logs(b);
+        build_mail_rules(b);
+        build_mail_limits(b);
+}
+
+void policy_build_mail(const struct draft *draft, struct diags *d, struct policy *p)
+{
+        build_maillog(&(struct builder){ .draft = draft, .d = d, .p = p });
+}
+
 void policy_build(const struct draft *draft, struct diags *d, struct policy *p)
 {
         struct builder b = { .draft = draft, .d = d, .p = p };
@@ -645,4 +728,5 @@ void policy_build(const struct draft *draft, struct diags *d, struct policy *p)
         build_gate(&b);
         build_edge(&b);
         build_legacies(&b);
+        build_maillog(&b);
 }

@@ -12,6 +12,8 @@
 
 /* Fills in `p` (its arena is set). Where mistakes were found it is filled as far as it goes. */
 void policy_build(const struct draft *draft, struct diags *d, struct policy *p);
+/* Of it, the blocks for mail logs alone. */
+void policy_build_mail(const struct draft *draft, struct diags *d, struct policy *p);
 /* What the built policy contradicts itself in; places come from the draft. */
 void policy_check_conflicts(const struct draft *draft, const struct policy *p, struct diags *d);
 /* Waves that cover nobody, wholly or in part. */

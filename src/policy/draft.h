@@ -223,6 +223,25 @@ struct draft_legacy {
         struct word until, owner;
 };
 
+struct draft_mail_log {
+        struct head head;
+        struct word file, zone;
+};
+
+struct draft_mail_rule {
+        struct head head;
+        struct words on, daemon;
+        struct number field;
+        struct word pattern, category;
+};
+
+struct draft_mail_limit {
+        struct head head;
+        struct words count;
+        struct number by, after, over, then, lasts;
+        struct prefixes except;
+};
+
 /* Blocks of one kind, in the order of the text. */
 struct blocks {
         void *v;
@@ -232,7 +251,7 @@ struct blocks {
 struct draft {
         struct arena *arena;
         struct blocks network, server, class, pool, cgnat, feed, wave, exempt, never_cut, never_ban, tunnels, suspicion,
-            keep, quarantine, mail, sending, gate, edge, legacy;
+            keep, quarantine, mail, sending, gate, edge, legacy, mail_log, mail_rule, mail_limit;
         bool unknown_blocks; /* what seems missing may be misspelt */
 };
 

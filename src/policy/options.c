@@ -298,6 +298,56 @@ static const struct option legacy_options[] = {
         { "owner", OPTION_TEXT, .required = true, .high = 128, AT(legacy, owner), .help = "Who answers for it." },
 };
 
+static const struct option mail_log_options[] = {
+        { "file", OPTION_PATH, .required = true, AT(mail_log, file),
+          .help = "Log file of a mail server (Postfix, Exim, Dovecot), followed as it grows and is rotated." },
+        { "zone", OPTION_ZONE, AT(mail_log, zone),
+          .help = "What its times mean where they name no zone. None: the zone of the network." },
+};
+
+/* In the order of CATEGORY_FIELDS (maillog/category.h). */
+static const char *const mail_fields[] = { "text",           "reply", "from",   "to",     "helo", "client-name",
+                                           "client-address", "login", "method", "action", NULL };
+static const char *const mail_keys[] = { MAIL_LIMIT_KEYS(CHOICE_NAME) NULL };
+static const char *const mail_thens[] = { MAIL_LIMIT_ACTIONS(CHOICE_NAME) NULL };
+
+static const struct option mail_rule_options[] = {
+        { "on", OPTION_NAMES, .required = true, AT(mail_rule, on),
+          .help = "Kinds of events it looks at: reject (a refusal of ours), delivery (of which field reply is what the "
+                  "remote server said), said, check, auth-failed, warning, screen, lost, content, and what else "
+                  "porteiro-maillog(1) names." },
+        { "daemon", OPTION_NAMES, AT(mail_rule, daemon),
+          .help = "Only of these programs, such as smtpd or cleanup. None: of any." },
+        { "field", OPTION_CHOICE, .choices = mail_fields, .fallback = "text", AT(mail_rule, field),
+          .help = "The field of the event that is looked at, alone and from its own start." },
+        { "pattern", OPTION_TEXT, .required = true, .high = 1024, AT(mail_rule, pattern),
+          .help = "A regular expression as Vectorscan reads them, in upper case or lower. What a reply echoes in angle "
+                  "brackets is taken out of text and reply before." },
+        { "category", OPTION_TEXT, .required = true, .high = 32, AT(mail_rule, category),
+          .help =
+              "Where it belongs: a category that is built in, or a new one. The first rule that holds decides, those "
+              "of the policy before those that are built in." },
+};
+
+static const struct option mail_limit_options[] = {
+        { "count", OPTION_NAMES, .required = true, AT(mail_limit, count),
+          .help = "What is counted: categories, or message, recipient, bounced, deferred, refused, auth_failed." },
+        { "by", OPTION_CHOICE, .choices = mail_keys, .required = true, AT(mail_limit, by),
+          .help = "Whose they are: a login, a subscriber (by lease at that time), a client address, or its network "
+                  "(IPv4: /24, IPv6: /64)." },
+        { "after", OPTION_NUMBER, .low = 1, .high = 1000000000, .required = true, AT(mail_limit, after),
+          .help = "So many are too many." },
+        { "over", OPTION_DURATION, .low = MINUTE, .high = 31 * DAY, .fallback = "1h", AT(mail_limit, over),
+          .help = "Within so long." },
+        { "then", OPTION_CHOICE, .choices = mail_thens, .fallback = "report", AT(mail_limit, then),
+          .help = "What follows: nothing but to be told of; a sighting, of which suspicion is made; a ban of a client "
+                  "that is an outsider; or the mailbox may not send." },
+        { "lasts", OPTION_DURATION, .low = MINUTE, .high = 365 * DAY, .fallback = "24h", AT(mail_limit, lasts),
+          .help = "For so long; after that it is told again where it goes on." },
+        { "except", OPTION_PREFIXES, AT(mail_limit, except),
+          .help = "Clients that are never counted: own monitoring, partners." },
+};
+
 #define BLOCK(word, kind, how, single, text)                                                                           \
         {                                                                                                              \
                 .name = word, .naming = how, .once = single, .help = text, .size = sizeof(struct draft_##kind),        \
@@ -336,6 +386,10 @@ static const struct block blocks[] = {
               "are none, and whatever listens on divert-port and trap-port gets those."),
         BLOCK("legacy", legacy, NAMING_KERNEL, false,
               "A listener of the edge for machines that can neither log in nor speak TLS, with an end date."),
+        BLOCK("mail-log", mail_log, NAMING_KERNEL, false, "A log of a mail server that is followed."),
+        BLOCK("mail-rule", mail_rule, NAMING_FREE, false,
+              "Puts events of mail logs into a category, before those rules that are built in."),
+        BLOCK("mail-limit", mail_limit, NAMING_FREE, false, "How often is too often in mail logs, and what follows."),
 };
 
 const struct block *policy_blocks(size_t *n)
@@ -363,6 +417,21 @@ const struct option *block_option(const struct block *b, struct slice name)
 const char *const *policy_strategies(void)
 {
         return strategies;
+}
+
+const char *mail_limit_key_name(enum mail_limit_key k)
+{
+        return mail_keys[k];
+}
+
+const char *mail_limit_then_name(enum mail_limit_then t)
+{
+        return mail_thens[t];
+}
+
+const char *const *policy_mail_fields(void)
+{
+        return mail_fields;
 }
 
 const char *const *policy_levels(void)

@@ -73,6 +73,7 @@ const char *const *policy_levels(void);
 /* Formats and choices of a feed, in the order of enum reader_format and enum line_choice (identity/). */
 const char *const *policy_feed_formats(void);
 const char *const *policy_feed_lines(void);
+const char *const *policy_mail_fields(void);
 enum language_choice { LANGUAGE_PT_BR, LANGUAGE_EN };
 enum edge_down_choice { EDGE_DOWN_RESET, EDGE_DOWN_OPEN };
 enum tunnel_choice { TUNNEL_OPEN, TUNNEL_BLOCK };

@@ -63,6 +63,19 @@ struct policy *policy_parse(const struct policy_input *in, struct diags *d)
         return diags_errors(d) == errors ? take(p) : NULL;
 }
 
+struct policy *policy_parse_mail(const struct policy_input *in, struct diags *d)
+{
+        size_t errors = diags_errors(d);
+        autoarena *scratch = arena_new(SIZE_MAX);
+        struct draft draft = { .arena = scratch };
+        autopolicy *p = xcalloc(1, sizeof *p);
+        p->arena = arena_new(SIZE_MAX);
+        policy_draft(in, d, &draft);
+        policy_build_mail(&draft, d, p);
+        policy_draft_done(&draft);
+        return diags_errors(d) == errors ? take(p) : NULL;
+}
+
 void policy_free(struct policy *p)
 {
         if (!p)
@@ -104,7 +117,8 @@ static bool read_file(void *arg, struct slice path, char **text, size_t *n)
         return true;
 }
 
-struct policy *policy_load(const char *path, struct diags *d)
+static struct policy *load(const char *path, struct diags *d,
+                           struct policy *(*parse)(const struct policy_input *in, struct diags *d))
 {
         autofree char *text = NULL;
         struct policy_input in = { .name = slice_of(path), .read = read_file };
@@ -113,7 +127,17 @@ struct policy *policy_load(const char *path, struct diags *d)
                 return NULL;
         }
         in.text.p = text;
-        return policy_parse(&in, d);
+        return parse(&in, d);
+}
+
+struct policy *policy_load(const char *path, struct diags *d)
+{
+        return load(path, d, policy_parse);
+}
+
+struct policy *policy_load_mail(const char *path, struct diags *d)
+{
+        return load(path, d, policy_parse_mail);
 }
 
 /* A comment that looks like the mark is bent a little, so that it stays a comment. */

@@ -250,6 +250,43 @@ struct policy_legacy {
         int64_t messages_day, until;
 };
 
+/* A log file of a mail server that is followed. */
+struct policy_mail_log {
+        struct place place, file_place;
+        struct slice name, file, zone; /* zone: of times that name none; never empty */
+};
+
+/* What puts an event of a mail log into a category (maillog/category.h has the words). */
+struct policy_mail_rule {
+        struct place place, on_place, daemon_place, pattern_place, category_place;
+        struct slice name, pattern, category, field;
+        struct slice *on, *daemons;
+        size_t n_on, n_daemons;
+};
+
+/* How often is too often, and what follows (maillog/limits.h). */
+#define MAIL_LIMIT_KEYS(X) X(LOGIN, "login") X(SUBSCRIBER, "subscriber") X(CLIENT, "client") X(NETWORK, "network")
+#define MAIL_LIMIT_ACTIONS(X) X(REPORT, "report") X(SIGHTING, "sighting") X(BAN, "ban") X(SUSPEND, "suspend")
+#define MAIL_KEY_ENUM(id, name) MAIL_KEY_##id,
+#define MAIL_THEN_ENUM(id, name) MAIL_THEN_##id,
+enum mail_limit_key { MAIL_LIMIT_KEYS(MAIL_KEY_ENUM) MAIL_KEY_COUNT };
+enum mail_limit_then { MAIL_LIMIT_ACTIONS(MAIL_THEN_ENUM) MAIL_THEN_COUNT };
+const char *mail_limit_key_name(enum mail_limit_key k);
+const char *mail_limit_then_name(enum mail_limit_then t);
+
+struct policy_mail_limit {
+        struct place place, count_place;
+        struct slice name;
+        struct slice *count; /* what is counted */
+        size_t n_count;
+        enum mail_limit_key by;
+        int64_t after, over; /* so many within so long (µs) */
+        enum mail_limit_then then;
+        int64_t lasts; /* µs */
+        struct prefix *except;
+        size_t n_except;
+};
+
 struct policy {
         struct arena *arena;
         struct policy_network network;
@@ -275,6 +312,10 @@ struct policy {
         struct policy_edge edge;
         struct policy_legacy *legacies;
         size_t n_legacies;
+        struct policy_mail_log *mail_logs;
+        struct policy_mail_rule *mail_rules;
+        struct policy_mail_limit *mail_limits;
+        size_t n_mail_logs, n_mail_rules, n_mail_limits;
         struct map class_names, pool_names, wave_names; /* for policy_find_*() */
 };
 
@@ -291,6 +332,9 @@ struct policy_input {
 struct policy *policy_parse(const struct policy_input *in, struct diags *d);
 /* Reads `path` and what it includes (relative to the including file) from disk. */
 struct policy *policy_load(const char *path, struct diags *d);
+/* The same of the blocks for mail logs alone, with all others read and left: a file of rules need not be a policy. Sets no zone. */
+struct policy *policy_parse_mail(const struct policy_input *in, struct diags *d);
+struct policy *policy_load_mail(const char *path, struct diags *d);
 void policy_free(struct policy *p);
 void policy_free_(struct policy **p);
 #define autopolicy CLEANUP(policy_free_) struct policy

@@ -1,0 +1,226 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "maillog/limits.h"
+
+#include "base/time.h"
+#include "guard/window.h"
+
+#include <stdio.h>
+#include <sys/random.h>
+
+/* A key that came near a limit: what is told of it, and its text. */
+struct kept {
+        struct limits_caught told;
+        char *lines[LIMITS_LINES];
+};
+
+struct limits {
+        const struct rules *rules;
+        struct limits_who who;
+        void *memory;
+        struct window_table *windows;
+        struct names *names[LIMITS_MOST]; /* keys of a limit that have a memory: made when there is one */
+        struct kept *kept[LIMITS_MOST];   /* by number of the key */
+        size_t cap[LIMITS_MOST], all;
+        uint64_t counted[2]; /* categories that some limit counts */
+        uint32_t words;
+        char network[PREFIX_TEXT_MAX];
+};
+
+struct limits *limits_new(const struct rules *r, struct limits_who who)
+{
+        uint8_t key[16];
+        struct limits *l = xcalloc(1, sizeof *l);
+        if (getrandom(key, sizeof key, 0) != (ssize_t)sizeof key)
+                panic("no random numbers");
+        l->rules = r;
+        l->who = who;
+        l->memory = xcalloc(1, window_bytes(LIMITS_WINDOWS));
+        l->windows = window_make(l->memory, LIMITS_WINDOWS, key);
+        for (size_t i = 0; i < r->n_limits; i++) {
+                l->words |= r->limits[i].words;
+                for (size_t w = 0; w < COUNT_OF(l->counted); w++)
+                        l->counted[w] |= r->limits[i].categories[w];
+        }
+        return l;
+}
+
+void limits_free(struct limits *l)
+{
+        if (!l)
+                return;
+        for (size_t i = 0; i < LIMITS_MOST; i++) {
+                for (size_t k = 0; l->names[i] && k < names_end(l->names[i]); k++)
+                        for (size_t n = 0; n < LIMITS_LINES && k < l->cap[i]; n++)
+                                free(l->kept[i][k].lines[n]);
+                names_free(l->names[i]);
+                free(l->kept[i]);
+        }
+        free(l->memory);
+        free(l);
+}
+
+/* --- keys --- */
+
+static struct slice network_of(struct limits *l, struct slice client)
+{
+        struct addr a;
+        if (!addr_parse(client, &a))
+                return S("");
+        struct prefix p = prefix_of(a, addr_is_v4(&a) ? 96 + 24 : 64);
+        return slice_of(prefix_print(&p, l->network));
+}
+
+/* Empty: this limit does not concern him. */
+static struct slice key_of(struct limits *l, const struct policy_mail_limit *p, struct slice client, struct slice login,
+                           int64_t at)
+{
+        struct addr a;
+        if (p->n_except && addr_parse(client, &a))
+                for (size_t i = 0; i < p->n_except; i++)
+                        if (prefix_has(&p->except[i], &a))
+                                return S("");
+        switch (p->by) {
+        case MAIL_KEY_LOGIN:
+                return login;
+        case MAIL_KEY_SUBSCRIBER:
+                return l->who.subscriber && client.n ? l->who.subscriber(l->who.arg, client, at) : S("");
+        case MAIL_KEY_CLIENT:
+                return client;
+        default:
+                return network_of(l, client);
+        }
+}
+
+/* --- memory --- */
+
+static struct kept *kept_of(struct limits *l, size_t limit, struct slice key, bool make)
+{
+        if (!l->names[limit] && (!make || l->all >= LIMITS_CAUGHT_MOST))
+                return NULL;
+        if (!l->names[limit])
+                l->names[limit] = names_new(LIMITS_CAUGHT_MOST);
+        uint64_t hash = names_hash(key);
+        uint32_t id = names_find(l->names[limit], hash);
+        if (!id && make && l->all < LIMITS_CAUGHT_MOST) {
+                id = names_id(l->names[limit], key, hash);
+                l->all++;
+        }
+        if (id < NAMES_FIRST)
+                return NULL;
+        size_t had = l->cap[limit];
+        if (id >= had) {
+                l->kept[limit] = xgrow(l->kept[limit], &l->cap[limit], (size_t)id + 1, sizeof **l->kept);
+                memset(l->kept[limit] + had, 0, (l->cap[limit] - had) * sizeof **l->kept);
+        }
+        struct kept *k = &l->kept[limit][id];
+        k->told.limit = l->rules->limits[limit].policy;
+        k->told.key = names_text(l->names[limit], id);
+        return k;
+}
+
+/* The latest few, the oldest first. */
+static void keep_line(struct kept *k, struct slice line)
+{
+        struct limits_caught *t = &k->told;
+        line.n = line.n < LIMITS_LINE_MOST ? line.n : LIMITS_LINE_MOST;
+        line.n = slice_find(line, '\n');
+        if (!line.n)
+                return;
+        if (t->n_lines == LIMITS_LINES) {
+                free(k->lines[0]);
+                memmove(k->lines, k->lines + 1, sizeof k->lines - sizeof *k->lines);
+                memmove(t->lines, t->lines + 1, sizeof t->lines - sizeof *t->lines);
+                t->n_lines--;
+        }
+        k->lines[t->n_lines] = slice_dup(line);
+        t->lines[t->n_lines] = (struct slice){ k->lines[t->n_lines], line.n };
+        t->n_lines++;
+}
+
+/* --- counting --- */
+
+static uint32_t worth(const struct rule_limit *r, const struct limits_fact *f)
+{
+        if (f->category && r->categories[f->category / 64] >> f->category % 64 & 1)
+                return f->n;
+        uint32_t words = r->words & f->words;
+        return words & ~(UINT32_C(1) << LIMIT_RECIPIENT) ? f->n : words ? f->recipients : 0;
+}
+
+static void count_by(struct limits *l, size_t limit, const struct limits_fact *f, uint32_t n)
+{
+        const struct policy_mail_limit *p = l->rules->limits[limit].policy;
+        struct slice key = key_of(l, p, f->client, f->login, f->at);
+        if (!key.n)
+                return;
+        struct window w = { .kind = (uint8_t)limit, .period = p->over, .name = key };
+        uint64_t sum = window_add(l->windows, &w, f->at, n);
+        if (sum * 2 < (uint64_t)p->after)
+                return;
+        struct kept *k = kept_of(l, limit, key, true);
+        if (!k)
+                return;
+        struct limits_caught *t = &k->told;
+        if (!t->since || f->at - t->last > p->over)
+                t->since = f->at;
+        t->last = f->at;
+        t->total += n;
+        if (t->until > f->at)
+                return;
+        keep_line(k, f->line);
+        if (sum < (uint64_t)p->after)
+                return;
+        t->times++;
+        t->at = f->at;
+        t->count = sum;
+        t->until = f->at + p->lasts;
+        if (l->who.caught)
+                l->who.caught(l->who.arg, t);
+}
+
+void limits_count(struct limits *l, const struct limits_fact *f)
+{
+        if (!(l->words & f->words) && !(f->category && l->counted[f->category / 64] >> f->category % 64 & 1))
+                return;
+        for (size_t i = 0; i < l->rules->n_limits; i++) {
+                uint32_t n = worth(&l->rules->limits[i], f);
+                if (n)
+                        count_by(l, i, f, n);
+        }
+}
+
+void limits_weigh(struct limits *l, const struct limits_message *m)
+{
+        for (size_t i = 0; i < l->rules->n_limits; i++) {
+                const struct policy_mail_limit *p = l->rules->limits[i].policy;
+                if (!l->names[i])
+                        continue;
+                struct slice key = key_of(l, p, m->client, m->login, m->at);
+                struct kept *k = key.n ? kept_of(l, i, key, false) : NULL;
+                if (!k || m->at < k->told.until - p->lasts || m->at >= k->told.until)
+                        continue;
+                k->told.stopped++;
+                k->told.harmed += m->delivered && !m->accused;
+        }
+}
+
+const struct limits_caught *limits_next(const struct limits *l, size_t *i)
+{
+        for (; *i < (size_t)LIMITS_MOST << NAMES_NUMBER_BITS; ++*i) {
+                size_t limit = *i >> NAMES_NUMBER_BITS, id = *i & (NAMES_MOST - 1);
+                if (!l->names[limit] || id >= names_end(l->names[limit])) {
+                        *i |= NAMES_MOST - 1; /* on to the next limit */
+                        continue;
+                }
+                if (id < l->cap[limit] && l->kept[limit][id].told.times) {
+                        ++*i;
+                        return &l->kept[limit][id].told;
+                }
+        }
+        return NULL;
+}
+
+uint64_t limits_evicted(const struct limits *l)
+{
+        return window_evicted(l->windows);
+}
