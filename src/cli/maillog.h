@@ -10,3 +10,5 @@
 
 extern const struct cli_shape maillog_report_shape;
 int cmd_maillog_report(int argc, char **argv);
+extern const struct cli_shape maillog_try_shape;
+int cmd_maillog_try(int argc, char **argv);

@@ -138,6 +138,7 @@ struct rules *maillog_rules(const struct cli *cli, const char *file, int *status
         *status = EXIT_DONE;
         if (r)
                 return r;
+        policy_free(p);
         autobuf text;
         buf_init(&text, 1 << 20);
         diags_print(d, &text);

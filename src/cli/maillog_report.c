@@ -2,6 +2,7 @@
 /* `maillog report`: files of mail logs → what they add up to. */
 #include "cli/maillog_files.h"
 #include "cli/maillog.h"
+#include "cli/maillog_suspects.h"
 #include "maillog/customers.h"
 #include "maillog/tally.h"
 
@@ -137,34 +138,11 @@ static struct table *counts_table(const char *first)
         return table_new(COUNT_OF(titles), titles);
 }
 
-/* Most messages that somebody complained of, first; then by how far they are over the limit. */
-static int by_weight(const void *a, const void *b)
-{
-        const struct limits_caught *x = *(const struct limits_caught *const *)a,
-                                   *y = *(const struct limits_caught *const *)b;
-        double over_x = (double)x->total / (double)x->limit->after, over_y = (double)y->total / (double)y->limit->after;
-        return over_x < over_y ? 1 : over_x > over_y ? -1 : slice_cmp(x->key, y->key);
-}
-
-static size_t suspects(const struct report *r, const struct limits_caught ***ret)
-{
-        const struct limits_caught *c, **v = NULL;
-        size_t n = 0, cap = 0;
-        for (size_t i = 0; (c = limits_next(maillog_tally_limits(r->tally), &i));) {
-                v = xgrow(v, &cap, n + 1, sizeof *v);
-                v[n++] = c;
-        }
-        if (n)
-                qsort(v, n, sizeof *v, by_weight);
-        *ret = v;
-        return n;
-}
-
 static void print_suspects(const struct report *r, struct buf *out)
 {
         static const char *const titles[] = { "who", "since", "of it", "at once", "limit" };
         autofree const struct limits_caught **v = NULL;
-        size_t n = suspects(r, &v);
+        size_t n = maillog_suspects(maillog_tally_limits(r->tally), &v);
         if (!n)
                 return;
         struct table *t = table_new(COUNT_OF(titles), titles);
@@ -256,23 +234,11 @@ static void counts_json(struct json *j, const struct maillog_counts *c)
 static void suspects_json(struct json *j, const struct report *r)
 {
         autofree const struct limits_caught **v = NULL;
-        size_t n = suspects(r, &v);
+        size_t n = maillog_suspects(maillog_tally_limits(r->tally), &v);
         json_array(j, "suspects");
         for (size_t i = 0; i < n; i++) {
                 json_object(j, NULL);
-                json_string(j, "limit", v[i]->limit->name);
-                json_string(j, "by", slice_of(mail_limit_key_name(v[i]->limit->by)));
-                json_string(j, "who", v[i]->key);
-                json_time(j, "since", v[i]->since);
-                json_time(j, "at", v[i]->at);
-                json_time(j, "until", v[i]->until);
-                json_int(j, "count", (int64_t)v[i]->count);
-                json_int(j, "total", (int64_t)v[i]->total);
-                json_int(j, "times", (int64_t)v[i]->times);
-                json_array(j, "lines");
-                for (size_t k = 0; k < v[i]->n_lines; k++)
-                        json_string(j, NULL, v[i]->lines[k]);
-                json_array_end(j);
+                maillog_suspect_json(j, v[i]);
                 json_object_end(j);
         }
         json_array_end(j);

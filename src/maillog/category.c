@@ -107,6 +107,11 @@ size_t categories_end(const struct categories *c)
         return c->n_names;
 }
 
+size_t categories_rules(const struct categories *c)
+{
+        return c->own;
+}
+
 const char *categories_name(const struct categories *c, size_t category)
 {
         return category < c->n_names ? c->names[category] : "other";

@@ -81,6 +81,7 @@ void category_scratch_free(struct category_scratch *s); /* NULL is fine */
 
 /* Numbers below CATEGORIES_ALL are those above, then follow the policy's own. */
 size_t categories_end(const struct categories *c);
+size_t categories_rules(const struct categories *c); /* of the policy */
 const char *categories_name(const struct categories *c, size_t category);
 size_t categories_find(const struct categories *c, struct slice name); /* categories_end() where there is none */
 uint32_t categories_kinds(const struct categories *c); /* bits of enum mail_kind: any other event has none */

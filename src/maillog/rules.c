@@ -106,15 +106,15 @@ static void read_limit(struct rule_limit *l, const struct categories *c, struct 
         }
 }
 
-static void read_limits(struct rules *r, struct diags *d)
+static void read_limits(struct rules *r, const struct policy *p, struct diags *d)
 {
-        r->n_limits = r->policy->n_mail_limits < LIMITS_MOST ? r->policy->n_mail_limits : LIMITS_MOST;
-        if (r->policy->n_mail_limits > LIMITS_MOST)
-                diag_error(d, r->policy->mail_limits[LIMITS_MOST].place, "there are %d limits at the most",
+        r->n_limits = p->n_mail_limits < LIMITS_MOST ? p->n_mail_limits : LIMITS_MOST;
+        if (p->n_mail_limits > LIMITS_MOST)
+                diag_error(d, p->mail_limits[LIMITS_MOST].place, "there are %d limits at the most",
                            LIMITS_MOST);
         r->limits = xcalloc(r->n_limits + 1, sizeof *r->limits);
         for (size_t i = 0; i < r->n_limits; i++) {
-                r->limits[i].policy = &r->policy->mail_limits[i];
+                r->limits[i].policy = &p->mail_limits[i];
                 read_limit(&r->limits[i], r->categories, d);
         }
 }
@@ -137,15 +137,12 @@ struct rules *rules_new(struct policy *p, struct diags *d)
         r->categories = categories_of(p, d);
         if (!r->categories)
                 return NULL;
-        bool own = p && p->n_mail_limits;
-        r->policy = own ? p : built_in();
-        read_limits(r, d);
-        if (diags_errors(d) > errors) {
-                r->policy = own ? NULL : r->policy; /* it is the caller's still */
+        if (!p || !p->n_mail_limits)
+                r->built_in = built_in();
+        read_limits(r, r->built_in ? r->built_in : p, d);
+        if (diags_errors(d) > errors)
                 return NULL;
-        }
-        if (!own)
-                policy_free(p);
+        r->policy = p;
         return take(r);
 }
 
@@ -155,6 +152,7 @@ void rules_free(struct rules *r)
                 return;
         categories_free(r->categories);
         policy_free(r->policy);
+        policy_free(r->built_in);
         free(r->limits);
         free(r);
 }

@@ -30,13 +30,13 @@ struct rule_limit {
 };
 
 struct rules {
-        struct policy *policy;
+        struct policy *policy, *built_in; /* either may be NULL */
         struct categories *categories;
         struct rule_limit *limits;
         size_t n_limits;
 };
 
-/* Takes the policy, NULL: what is built in alone. NULL where it was wrong: every mistake is added to `d`. */
+/* Takes the policy; NULL: what is built in alone. NULL where it was wrong (and is the caller's still): every mistake is added to `d`. */
 struct rules *rules_new(struct policy *p, struct diags *d);
 void rules_free(struct rules *r); /* NULL is fine */
 void rules_free_(struct rules **r);
