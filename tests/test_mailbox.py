@@ -161,6 +161,22 @@ def test_suspension_stops_sending(known):
     assert decisions(known, "1")[:2] == ["subscriber resume", "subscriber suspend"]
 
 
+def test_a_suspension_with_an_end_is_lifted(known):
+    known.run("mailbox", "add", "maria@example.net", "--subscriber", "1")
+    known.start("duty", "keeper")
+    known.run("mailbox", "suspend", "maria@example.net", "--reason", "accused", "--for", "2s")
+    known.run("subscriber", "suspend", "1", "--reason", "accused", "--for", "1h")
+    assert "for longer" in known.run("subscriber", "suspend", "1", "--reason", "again", "--for", "1m", status=1).stderr
+    one = known.json("mailbox", "show", "maria@example.net")
+    assert one["mailbox"]["suspended"]["until"] and one["subscriber_suspended"]["until"]
+    deadline = time.monotonic() + 60
+    while known.json("mailbox", "show", "maria@example.net")["mailbox"]["suspended"]:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    assert known.json("mailbox", "show", "maria@example.net")["subscriber_suspended"]["reason"] == "accused"
+    assert decisions(known, "maria@example.net") == ["mailbox resume", "mailbox suspend", "mailbox add"]
+
+
 def test_every_change_has_before_and_after(known):
     known.run("mailbox", "add", "maria@example.net", "--subscriber", "1")
     known.run("mailbox", "set", "maria@example.net", "--name", "Maria")

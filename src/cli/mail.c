@@ -27,17 +27,30 @@ int mail_answer(const struct client *c, const char *what, int answer)
         return cli_answer(c, what, answer);
 }
 
-int mail_act(const struct mail_act *act, int argc, char **argv)
+int mail_act_for(const struct mail_act *act, const char *const *lasts,
+                 int (*act_until)(struct client *c, struct slice key, struct slice reason, int64_t until), int argc,
+                 char **argv)
 {
         struct cli cli;
         int status;
+        int64_t length = 0;
         if (!cli_parse(&cli, act->shape, argc, argv, &status))
                 return status;
-        struct slice reason = slice_trim(slice_of(*act->reason));
+        struct slice reason = slice_trim(slice_of(*act->reason)), key = slice_of(cli.words[0]);
         if (act->reason_wanted && reason.n == 0)
                 return cli_fail(EXIT_USAGE, "%s: --reason is missing", act->what);
+        if (lasts && *lasts && (!duration_parse(slice_of(*lasts), &length) || length <= 0))
+                return cli_fail(EXIT_USAGE, "%s: --for %s: a duration, such as 24h", act->what, *lasts);
         autoclient *c = cli_client(&cli, &status);
-        return c ? mail_answer(c, act->what, act->act(c, slice_of(cli.words[0]), reason)) : status;
+        if (!c)
+                return status;
+        return mail_answer(c, act->what,
+                           length ? act_until(c, key, reason, time_now() + length) : act->act(c, key, reason));
+}
+
+int mail_act(const struct mail_act *act, int argc, char **argv)
+{
+        return mail_act_for(act, NULL, NULL, argc, argv);
 }
 
 struct slice mail_address(struct arena *a, const char *word)
@@ -95,7 +108,10 @@ void show_suspension(struct buf *out, const char *what, const struct suspension 
         char text[TIME_TEXT_MAX];
         if (!s->since)
                 return;
-        buf_addf(out, "%-16s since %s by ", what, time_print(s->since, text));
+        buf_addf(out, "%-16s since %s", what, time_print(s->since, text));
+        if (s->until != TIME_NEVER)
+                buf_addf(out, ", until %s", time_print(s->until, text));
+        buf_adds(out, " by ");
         buf_add_shown(out, s->author);
         buf_adds(out, ": ");
         buf_add_shown(out, s->reason);

@@ -342,8 +342,16 @@ static const struct cli_option reason_options[] = {
 };
 static const struct cli_shape remove_shape = { "mailbox remove ADDRESS [--reason TEXT]", reason_options,
                                                COUNT_OF(reason_options), 1, 1 };
-static const struct cli_shape suspend_shape = { "mailbox suspend ADDRESS --reason TEXT", reason_options,
-                                                COUNT_OF(reason_options), 1, 1 };
+static const char *lasts;
+static const struct cli_option suspend_options[] = {
+        { .name = "reason", .argument = "TEXT", .help = "for the audit trail", .value = &reason },
+        { .name = "for",
+          .argument = "DURATION",
+          .help = "it is lifted after so long (default: when somebody does)",
+          .value = &lasts },
+};
+static const struct cli_shape suspend_shape = { "mailbox suspend ADDRESS --reason TEXT [--for DURATION]",
+                                                suspend_options, COUNT_OF(suspend_options), 1, 1 };
 static const struct cli_shape resume_shape = { "mailbox resume ADDRESS", NULL, 0, 1, 1 };
 
 static int run_remove(int argc, char **argv)
@@ -355,7 +363,7 @@ static int run_remove(int argc, char **argv)
 static int run_suspend(int argc, char **argv)
 {
         static const struct mail_act act = { &suspend_shape, "mailbox suspend", &reason, true, client_mailbox_suspend };
-        return mail_act(&act, argc, argv);
+        return mail_act_for(&act, &lasts, client_mailbox_suspend_until, argc, argv);
 }
 
 static int run_resume(int argc, char **argv)

@@ -449,8 +449,16 @@ static const struct cli_shape told_shape = {
         COUNT_OF(told_options), 1, 1
 };
 
-static const struct cli_shape suspend_shape = { "subscriber suspend ID --reason TEXT", remove_options,
-                                                COUNT_OF(remove_options), 1, 1 };
+static const char *lasts;
+static const struct cli_option suspend_options[] = {
+        { .name = "reason", .argument = "TEXT", .help = "for the audit trail", .value = &reason },
+        { .name = "for",
+          .argument = "DURATION",
+          .help = "it is lifted after so long (default: when somebody does)",
+          .value = &lasts },
+};
+static const struct cli_shape suspend_shape = { "subscriber suspend ID --reason TEXT [--for DURATION]", suspend_options,
+                                                COUNT_OF(suspend_options), 1, 1 };
 static const struct cli_shape resume_shape = { "subscriber resume ID", NULL, 0, 1, 1 };
 
 static int run_remove(int argc, char **argv)
@@ -464,7 +472,7 @@ static int run_suspend(int argc, char **argv)
 {
         static const struct mail_act act = { &suspend_shape, "subscriber suspend", &reason, true,
                                              client_subscriber_suspend };
-        return mail_act(&act, argc, argv);
+        return mail_act_for(&act, &lasts, client_subscriber_suspend_until, argc, argv);
 }
 
 static int run_resume(int argc, char **argv)

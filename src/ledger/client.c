@@ -327,22 +327,35 @@ int client_mailbox_import(struct client *c, struct bulk_import *im, const struct
         return call_import(c, im);
 }
 
-static int suspend(struct client *c, bool of_subscriber, struct slice key, struct slice reason)
+static int suspend(struct client *c, bool of_subscriber, struct slice key, struct slice reason, int64_t until)
 {
         struct buf *b = begin(c, VERB_mail_suspend);
         ipc_put_int(b, of_subscriber);
         ipc_put_int(b, reason.n != 0);
-        return call_with_reason(c, b, key, reason);
+        ipc_put_text(b, key);
+        ipc_put_text(b, reason);
+        ipc_put_int(b, until);
+        return call(c);
 }
 
 int client_mailbox_suspend(struct client *c, struct slice address, struct slice reason)
 {
-        return suspend(c, false, address, reason);
+        return suspend(c, false, address, reason, TIME_NEVER);
+}
+
+int client_mailbox_suspend_until(struct client *c, struct slice address, struct slice reason, int64_t until)
+{
+        return suspend(c, false, address, reason, until);
 }
 
 int client_subscriber_suspend(struct client *c, struct slice id, struct slice reason)
 {
-        return suspend(c, true, id, reason);
+        return suspend(c, true, id, reason, TIME_NEVER);
+}
+
+int client_subscriber_suspend_until(struct client *c, struct slice id, struct slice reason, int64_t until)
+{
+        return suspend(c, true, id, reason, until);
 }
 
 int client_alias(struct client *c, struct slice address, const struct slice *targets, size_t n, bool add,

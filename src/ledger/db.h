@@ -19,7 +19,7 @@
 #include <sqlite3.h>
 
 enum { DB_BUSY_MS = 2000 }; /* how long another program's lock is waited for */
-enum { LEDGER_SCHEMA = 5 }; /* the user_version this program reads and writes */
+enum { LEDGER_SCHEMA = 6 }; /* the user_version this program reads and writes */
 
 struct ledger {
         sqlite3 *db;

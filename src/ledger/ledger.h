@@ -79,6 +79,7 @@ struct lease {
 /* Sends nothing, and still receives. */
 struct suspension {
         int64_t since; /* 0: not suspended */
+        int64_t until; /* when the keeper lifts it; TIME_NEVER: when somebody does */
         struct slice reason, author;
 };
 

@@ -106,7 +106,8 @@ static void merge(const struct verb_call *c, struct mailbox_plan *p)
                         v->limits.v[i] = ch->value.limits.v[i];
         struct slice reason = ch->value.suspension.reason;
         if (ch->suspension && !slice_eq(reason, v->suspension.reason))
-                v->suspension = reason.n ? (struct suspension){ c->now, reason, c->author } : (struct suspension){ 0 };
+                v->suspension =
+                    reason.n ? (struct suspension){ c->now, TIME_NEVER, reason, c->author } : (struct suspension){ 0 };
 }
 
 struct addresses {
@@ -237,6 +238,7 @@ static void bind_fields(struct statement *s, const struct mailbox *v)
         db_int(s, v->suspension.since);
         db_text(s, v->suspension.reason);
         db_text(s, v->suspension.author);
+        db_int(s, v->suspension.since ? v->suspension.until : TIME_NEVER);
 }
 
 static int store_row(struct verb_call *c, struct mailbox_plan *p)
@@ -246,10 +248,11 @@ static int store_row(struct verb_call *c, struct mailbox_plan *p)
             c->ledger, p->existed
                            ? "UPDATE mailbox SET principal = ?, name = ?, keep = ?, quota = ?, messages_hour = ?,"
                              " messages_day = ?, recipients_hour = ?, recipients_day = ?, suspended = ?,"
-                             " suspend_reason = ?, suspended_by = ? WHERE number = ?"
+                             " suspend_reason = ?, suspended_by = ?, suspended_until = ? WHERE number = ?"
                            : "INSERT INTO mailbox(principal, name, keep, quota, messages_hour, messages_day,"
-                             " recipients_hour, recipients_day, suspended, suspend_reason, suspended_by, address,"
-                             " domain, subscriber, created) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+                             " recipients_hour, recipients_day, suspended, suspend_reason, suspended_by,"
+                             " suspended_until, address, domain, subscriber, created) VALUES(?, ?, ?, ?, ?, ?, ?, ?, "
+                             "?, ?, ?, ?, ?, ?, ?, ?)");
         bind_fields(s, v);
         if (p->existed) {
                 db_int(s, v->number);
@@ -372,6 +375,20 @@ int mailboxes_remove(struct verb_call *c, int64_t subscriber, struct slice why)
 
 /* --- suspending --- */
 
+static void bind_suspension(struct statement *s, const struct suspension *v)
+{
+        db_int(s, v->since);
+        db_text(s, v->reason);
+        db_text(s, v->author);
+        db_int(s, v->since ? v->until : TIME_NEVER);
+}
+
+/* What has an end does not shorten what stands: a rule must not undo what a person did. */
+static bool shortens(const struct suspension *stands, const struct suspension *want)
+{
+        return want->since && want->until != TIME_NEVER && stands->since && stands->until >= want->until;
+}
+
 static int suspend_mailbox(struct verb_call *c, struct slice text, const struct suspension *want)
 {
         struct mailbox before;
@@ -380,11 +397,11 @@ static int suspend_mailbox(struct verb_call *c, struct slice text, const struct 
                 return status;
         if (!want->since && !before.suspension.since)
                 return verb_no(c, "%.*s is not suspended", SLICE_ARGS(before.address));
-        struct statement *s = db_prepare(
-            c->ledger, "UPDATE mailbox SET suspended = ?, suspend_reason = ?, suspended_by = ? WHERE number = ?");
-        db_int(s, want->since);
-        db_text(s, want->reason);
-        db_text(s, want->author);
+        if (shortens(&before.suspension, want))
+                return verb_no(c, "%.*s is suspended already, for longer", SLICE_ARGS(before.address));
+        struct statement *s = db_prepare(c->ledger, "UPDATE mailbox SET suspended = ?, suspend_reason = ?, "
+                                                    "suspended_by = ?, suspended_until = ? WHERE number = ?");
+        bind_suspension(s, want);
         db_int(s, before.number);
         status = db_run(s);
         struct mailbox after = before;
@@ -405,15 +422,15 @@ static int suspend_subscriber(struct verb_call *c, struct slice id, const struct
                 return verb_no(c, "subscriber %.*s is not known", SLICE_ARGS(id));
         if (status == 0 && !want->since && !v.suspension.since)
                 return verb_no(c, "subscriber %.*s is not suspended", SLICE_ARGS(id));
+        if (status == 0 && shortens(&v.suspension, want))
+                return verb_no(c, "subscriber %.*s is suspended already, for longer", SLICE_ARGS(id));
         if (status == 0)
                 status = subscriber_snapshot_json(c, id, &before);
         if (status < 0)
                 return status;
-        struct statement *s = db_prepare(
-            c->ledger, "UPDATE subscriber SET suspended = ?, suspend_reason = ?, suspended_by = ? WHERE number = ?");
-        db_int(s, want->since);
-        db_text(s, want->reason);
-        db_text(s, want->author);
+        struct statement *s = db_prepare(c->ledger, "UPDATE subscriber SET suspended = ?, suspend_reason = ?, "
+                                                    "suspended_by = ?, suspended_until = ? WHERE number = ?");
+        bind_suspension(s, want);
         db_int(s, number);
         status = db_run(s);
         if (status == 0)
@@ -434,14 +451,50 @@ int verb_mail_suspend(struct verb_call *c)
         bool of_subscriber = ipc_int(c->args) != 0;
         bool suspended = ipc_int(c->args) != 0;
         struct slice key = ipc_text(c->args), reason = slice_trim(ipc_text(c->args));
+        int64_t until = ipc_int(c->args);
         if (c->args->bad)
                 return -EBADMSG;
         int status = verb_words(c, "reason", reason, LEDGER_TEXT_MOST);
+        if (status == 0 && suspended && until <= c->now)
+                status = verb_no(c, "a suspension ends later than now");
         if (status == 0 && suspended && reason.n == 0)
                 status = verb_no(c, "a suspension has a reason");
         if (status)
                 return status;
         struct suspension want =
-            suspended ? (struct suspension){ c->now, reason, c->author } : (struct suspension){ 0 };
+            suspended ? (struct suspension){ c->now, until, reason, c->author } : (struct suspension){ 0 };
         return of_subscriber ? suspend_subscriber(c, key, &want) : suspend_mailbox(c, key, &want);
+}
+
+static int resume_due(struct verb_call *c, const char *query, bool of_subscriber)
+{
+        struct rows rows = rows_of(c->ledger, c->arena, sizeof(struct slice));
+        struct statement *s = db_prepare(c->ledger, query);
+        db_int(s, c->now);
+        while (db_row(s)) {
+                struct slice *key = rows_add(&rows);
+                if (key)
+                        *key = db_get_text(s, c->arena);
+        }
+        struct slice *keys;
+        size_t n;
+        int status = rows_done(&rows, db_done(s), (void **)&keys, &n);
+        for (size_t i = 0; status >= 0 && i < n; i++)
+                status = of_subscriber ? suspend_subscriber(c, keys[i], &(struct suspension){ 0 })
+                                       : suspend_mailbox(c, keys[i], &(struct suspension){ 0 });
+        return status;
+}
+
+int mail_resume_due(struct verb_call *c)
+{
+        int status = resume_due(
+            c,
+            "SELECT address FROM mailbox WHERE suspended > 0 AND suspended_until <= ? AND removed = " SQL_NEVER
+            " LIMIT 100",
+            false);
+        return status < 0 ? status
+                          : resume_due(c,
+                                       "SELECT id FROM subscriber WHERE suspended > 0 AND suspended_until <= ? AND "
+                                       "removed = " SQL_NEVER " LIMIT 100",
+                                       true);
 }

@@ -19,5 +19,7 @@ struct mailbox_plan {
 int mailbox_make(struct verb_call *c, enum mailbox_mode mode, const struct mail_rules *rules, struct mailbox_plan *p);
 /* `verb` is the name in the audit trail. */
 int mailbox_store(struct verb_call *c, struct mailbox_plan *p, const char *verb);
+/* Lifts the suspensions whose end has come, some of them: what is left is for the next time. */
+int mail_resume_due(struct verb_call *c);
 /* When all that goes with it is stored. */
 int mailbox_route(struct verb_call *c, const struct mailbox_plan *p);

@@ -276,6 +276,17 @@ static void limits_and_suspensions(void **state)
         m = shown(t, "a@example.net");
         assert_int_equal(m.suspension.since, 0);
         assert_true(m.subscriber_suspension.since > 0);
+        assert_int_equal(m.subscriber_suspension.until, TIME_NEVER);
+        int64_t soon = time_now() + HOUR;
+        assert_no(t, client_subscriber_suspend_until(t->client, S("1"), S("a rule"), soon),
+                  "suspended already, for longer");
+        assert_no(t, client_mailbox_suspend_until(t->client, S("a@example.net"), S("a rule"), soon - 2 * HOUR),
+                  "later than now");
+        assert_yes(t, client_mailbox_suspend_until(t->client, S("a@example.net"), S("a rule"), soon));
+        assert_no(t, client_mailbox_suspend_until(t->client, S("a@example.net"), S("a rule"), soon - MINUTE),
+                  "for longer");
+        assert_yes(t, client_mailbox_suspend_until(t->client, S("a@example.net"), S("a rule"), soon + MINUTE));
+        assert_int_equal(shown(t, "a@example.net").suspension.until, soon + MINUTE);
 }
 
 static void his_mailboxes_go_with_him(void **state)

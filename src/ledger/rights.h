@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-enum { RIGHTS_USERS = 6 };
+enum { RIGHTS_USERS = 7 };
 
 struct rights {
         struct {

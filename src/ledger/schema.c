@@ -203,13 +203,20 @@ static const char edge[] =
     "  mailbox INTEGER NOT NULL REFERENCES mailbox(number), address TEXT NOT NULL, PRIMARY KEY(mailbox, address)) "
     "STRICT, WITHOUT ROWID;";
 
+/* A suspension may have an end: the keeper lifts it then. */
+static const char suspensions[] =
+    "ALTER TABLE mailbox ADD COLUMN suspended_until INTEGER NOT NULL DEFAULT " NEVER ";"
+    "ALTER TABLE subscriber ADD COLUMN suspended_until INTEGER NOT NULL DEFAULT " NEVER ";"
+    "CREATE INDEX mailbox_suspended ON mailbox(suspended_until) WHERE suspended > 0;"
+    "CREATE INDEX subscriber_suspended ON subscriber(suspended_until) WHERE suspended > 0;";
+
 /* Step i makes version i + 1 of version i. A released step is never changed. */
 static const struct migration {
         const char *script, *mark;
 } migrations[] = {
         { first, "PRAGMA user_version = 1" }, { leases, "PRAGMA user_version = 2" },
         { mail, "PRAGMA user_version = 3" },  { passwords, "PRAGMA user_version = 4" },
-        { edge, "PRAGMA user_version = 5" },
+        { edge, "PRAGMA user_version = 5" },  { suspensions, "PRAGMA user_version = 6" },
 };
 
 _Static_assert(COUNT_OF(migrations) == LEDGER_SCHEMA, "one step for each version");

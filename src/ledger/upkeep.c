@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "ledger/upkeep.h"
 #include "ledger/archive_forget.h"
+#include "ledger/mailbox_put.h"
 
 #include "base/log.h"
 
@@ -14,6 +15,7 @@ enum { MERGE_SLICE = 4000 };
 #define MOVE_EVERY (10 * MINUTE)
 #define RETRY_AFTER (10 * MINUTE)
 #define LOOK_EVERY MINUTE
+#define RESUME_EVERY (5 * SECOND)
 #define SWEEP_EVERY DAY
 #define FORGET_FIRST (10 * MINUTE) /* after the start, which has enough to do */
 #define FORGET_EVERY DAY
@@ -24,7 +26,8 @@ enum { FORGET_ARENA = 256 << 20 };
 struct upkeep {
         struct writer *writer;
         struct ledger *ledger;
-        int64_t next_move, next_merge, next_sweep, next_forget, now; /* by the monotonic clock, but `now` */
+        int64_t next_move, next_merge, next_sweep, next_forget, next_resume,
+            now; /* by the monotonic clock, but `now` */
         struct forgetting *forgetting;
         struct merge *merge;
         struct move *move;
@@ -197,6 +200,31 @@ static void begin_forgetting(struct upkeep *u)
                 u->forgetting = forget_begin(&before);
 }
 
+/* --- suspensions that end --- */
+
+static int do_resume(struct ledger *l, void *arg)
+{
+        struct upkeep *u = arg;
+        autoarena *a = arena_new(FORGET_ARENA);
+        return mail_resume_due(&(struct verb_call){ .ledger = l, .author = S("keeper"), .now = u->now, .arena = a });
+}
+
+/* Nothing is written where none is due: a commit every few seconds would be a flush of the disk every few seconds. */
+static void resume(struct upkeep *u)
+{
+        int64_t due = 0;
+        struct statement *s =
+            db_prepare(u->ledger, "SELECT EXISTS(SELECT 1 FROM mailbox WHERE suspended > 0 AND suspended_until <= ?)"
+                                  " + EXISTS(SELECT 1 FROM subscriber WHERE suspended > 0 AND suspended_until <= ?)");
+        db_int(s, u->now);
+        db_int(s, u->now);
+        int status = db_number(s, &due);
+        if (status == 0 && due)
+                status = writer_own(u->writer, do_resume, u);
+        if (status < 0)
+                complain(u, "resume-failed", status);
+}
+
 int64_t upkeep_step(struct upkeep *u, int64_t now)
 {
         int64_t clock = time_monotonic();
@@ -212,6 +240,10 @@ int64_t upkeep_step(struct upkeep *u, int64_t now)
                 u->next_merge = 0;
                 return BETWEEN_MOVES;
         }
+        if (clock >= u->next_resume) {
+                resume(u);
+                u->next_resume = clock + RESUME_EVERY;
+        }
         if (clock >= u->next_forget)
                 begin_forgetting(u);
         if (u->forgetting)
@@ -223,5 +255,6 @@ int64_t upkeep_step(struct upkeep *u, int64_t now)
         if (clock >= u->next_merge && find_merge(u))
                 return BETWEEN_SLICES;
         int64_t next = u->next_move < u->next_merge ? u->next_move : u->next_merge;
+        next = u->next_resume < next ? u->next_resume : next;
         return !archive_buried(u->ledger) || next <= clock ? SECOND / 5 : next - clock;
 }
