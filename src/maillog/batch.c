@@ -260,6 +260,23 @@ void batch_settle(struct batch *b, struct syslog_clock *c)
                 e->at += b->hours.v[e->hour].at;
 }
 
+void batch_sums_add(struct batch_sums *to, const struct batch_sums *from)
+{
+        to->bytes += from->bytes;
+        to->lines += from->lines;
+        to->foreign += from->foreign;
+        to->broken += from->broken;
+        to->understood += from->understood;
+        to->unknown += from->unknown;
+        for (size_t i = 0; i < COUNT_OF(to->kinds); i++)
+                to->kinds[i] += from->kinds[i];
+}
+
+bool entry_says_itself(const struct entry *e)
+{
+        return e->kind == MAIL_AUTH_FAILED || (e->category && e->kind != MAIL_SAID && e->kind != MAIL_DELIVERY);
+}
+
 struct slice batch_reason(const struct batch *b, struct entry_text t)
 {
         return (struct slice){ b->inside->reasons.p + t.at, t.n };

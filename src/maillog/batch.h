@@ -79,6 +79,9 @@ void batch_read(struct batch *b);
 /* In order: the clock of the file goes on. */
 void batch_settle(struct batch *b, struct syslog_clock *c);
 
+void batch_sums_add(struct batch_sums *to, const struct batch_sums *from);
+/* Whether a line says something that is counted by itself, and not of a message's delivery. */
+bool entry_says_itself(const struct entry *e);
 struct slice batch_reason(const struct batch *b, struct entry_text t);
 static inline struct slice batch_text(const struct batch *b, struct entry_text t)
 {

@@ -334,6 +334,28 @@ void join_event(struct join *j, const struct batch *b, const struct entry *e)
                 retire(j, j->gone.oldest);
 }
 
+static void rename_one(uint32_t *id, const struct names *from, struct names *to)
+{
+        struct slice text = names_text(from, *id);
+        *id = *id == NAMES_OTHERS ? NAMES_OTHERS : names_id(to, text, names_hash(text));
+}
+
+static void rename_list(struct join *j, const struct list *l, struct join_names names)
+{
+        for (uint32_t at = l->oldest; at; at = j->all[at].newer) {
+                rename_one(&j->all[at].client, j->names.clients, names.clients);
+                rename_one(&j->all[at].login, j->names.logins, names.logins);
+                rename_one(&j->all[at].sender, j->names.senders, names.senders);
+        }
+}
+
+void join_rename(struct join *j, struct join_names names)
+{
+        rename_list(j, &j->open, names);
+        rename_list(j, &j->gone, names);
+        j->names = names;
+}
+
 /* --- its life --- */
 
 struct join *join_new(uint32_t most, struct join_names names, struct join_hooks hooks)

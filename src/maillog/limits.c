@@ -44,19 +44,42 @@ struct limits *limits_new(const struct rules *r, struct limits_who who)
         return l;
 }
 
+/* Who is caught is caught anew, and told of again. */
+static void forget_all(struct limits *l)
+{
+        for (size_t i = 0; i < LIMITS_MOST; i++) {
+                for (size_t k = 0; k < l->cap[i]; k++)
+                        for (size_t n = 0; n < LIMITS_LINES; n++)
+                                free(l->kept[i][k].lines[n]);
+                names_free(take(l->names[i]));
+                free(take(l->kept[i]));
+                l->cap[i] = 0;
+        }
+        l->all = 0;
+}
+
 void limits_free(struct limits *l)
 {
         if (!l)
                 return;
-        for (size_t i = 0; i < LIMITS_MOST; i++) {
-                for (size_t k = 0; l->names[i] && k < names_end(l->names[i]); k++)
-                        for (size_t n = 0; n < LIMITS_LINES && k < l->cap[i]; n++)
-                                free(l->kept[i][k].lines[n]);
-                names_free(l->names[i]);
-                free(l->kept[i]);
-        }
+        forget_all(l);
         free(l->memory);
         free(l);
+}
+
+uint32_t limits_words(const struct entry *e)
+{
+        static const uint32_t of_status[] = { [MAIL_NO_STATUS] = 0,
+                                              [MAIL_SENT] = 0,
+                                              [MAIL_DEFERRED] = 1u << LIMIT_DEFERRED,
+                                              [MAIL_BOUNCED] = 1u << LIMIT_BOUNCED,
+                                              [MAIL_STATUS_EXPIRED] = 1u << LIMIT_BOUNCED,
+                                              [MAIL_OTHER_STATUS] = 0 };
+        static const uint32_t of_kind[MAIL_KINDS_ALL] = { [MAIL_QUEUED] = 1u << LIMIT_MESSAGE | 1u << LIMIT_RECIPIENT,
+                                                          [MAIL_REJECT] = 1u << LIMIT_REFUSED,
+                                                          [MAIL_CHECK] = 1u << LIMIT_REFUSED,
+                                                          [MAIL_AUTH_FAILED] = 1u << LIMIT_AUTH_FAILED };
+        return of_status[e->status] | of_kind[e->kind];
 }
 
 /* --- keys --- */
@@ -95,13 +118,15 @@ static struct slice key_of(struct limits *l, const struct policy_mail_limit *p, 
 
 static struct kept *kept_of(struct limits *l, size_t limit, struct slice key, bool make)
 {
-        if (!l->names[limit] && (!make || l->all >= LIMITS_CAUGHT_MOST))
+        if (make && l->all >= LIMITS_CAUGHT_MOST)
+                forget_all(l);
+        if (!l->names[limit] && !make)
                 return NULL;
         if (!l->names[limit])
                 l->names[limit] = names_new(LIMITS_CAUGHT_MOST);
         uint64_t hash = names_hash(key);
         uint32_t id = names_find(l->names[limit], hash);
-        if (!id && make && l->all < LIMITS_CAUGHT_MOST) {
+        if (!id && make) {
                 id = names_id(l->names[limit], key, hash);
                 l->all++;
         }

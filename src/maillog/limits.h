@@ -6,11 +6,12 @@
  * message of his is weighed: how many would have been stopped, and how many of those nobody complained of (who would have been harmed).
  * Owns:    windows, those who were caught, and copies of a few lines each.
  * Threads: one at a time; `now` is the time of the fact.
- * Limits:  LIMITS_WINDOWS keys in windows (guard/window.h: the one not seen for longest gives way), LIMITS_CAUGHT_MOST keys with a memory.
+ * Limits:  LIMITS_WINDOWS keys in windows (guard/window.h: the one not seen for longest gives way), LIMITS_CAUGHT_MOST keys with a memory: when
+ *          it is full, all of it is forgotten.
  *          A sum may be a sixth too strict, never too lax. */
 #pragma once
 
-#include "maillog/names.h"
+#include "maillog/batch.h"
 #include "maillog/rules.h"
 
 enum { LIMITS_WINDOWS = 1 << 17, LIMITS_CAUGHT_MOST = 1 << 18, LIMITS_LINES = 3, LIMITS_LINE_MOST = 400 };
@@ -38,6 +39,9 @@ struct limits_caught {
         struct slice lines[LIMITS_LINES];
         size_t n_lines;
 };
+
+/* What of the words a line is. */
+uint32_t limits_words(const struct entry *e);
 
 struct limits;
 /* subscriber: whose the client's address was; may be NULL. */

@@ -110,8 +110,7 @@ static void read_limits(struct rules *r, const struct policy *p, struct diags *d
 {
         r->n_limits = p->n_mail_limits < LIMITS_MOST ? p->n_mail_limits : LIMITS_MOST;
         if (p->n_mail_limits > LIMITS_MOST)
-                diag_error(d, p->mail_limits[LIMITS_MOST].place, "there are %d limits at the most",
-                           LIMITS_MOST);
+                diag_error(d, p->mail_limits[LIMITS_MOST].place, "there are %d limits at the most", LIMITS_MOST);
         r->limits = xcalloc(r->n_limits + 1, sizeof *r->limits);
         for (size_t i = 0; i < r->n_limits; i++) {
                 r->limits[i].policy = &p->mail_limits[i];

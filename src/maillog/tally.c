@@ -157,17 +157,12 @@ static struct limits_fact fact_of(const struct batch *b, const struct entry *e)
 /* What a message did, that is counted by limits. */
 static void on_seen(void *arg, const struct message *m, const struct entry *e)
 {
-        static const uint32_t words[] = { [MAIL_NO_STATUS] = 1u << LIMIT_MESSAGE | 1u << LIMIT_RECIPIENT,
-                                          [MAIL_SENT] = 0,
-                                          [MAIL_DEFERRED] = 1u << LIMIT_DEFERRED,
-                                          [MAIL_BOUNCED] = 1u << LIMIT_BOUNCED,
-                                          [MAIL_STATUS_EXPIRED] = 1u << LIMIT_BOUNCED,
-                                          [MAIL_OTHER_STATUS] = 0 };
         struct maillog_tally *t = arg;
-        if (!words[e->status] && !e->category)
+        uint32_t words = limits_words(e);
+        if (!words && !e->category)
                 return;
         struct limits_fact f = fact_of(t->batch, e);
-        f.words = words[e->status];
+        f.words = words;
         f.recipients = e->nrcpt;
         f.client = names_text(t->who[MAILLOG_CLIENTS].names, m->client);
         f.login = names_text(t->who[MAILLOG_LOGINS].names, m->login);
@@ -207,13 +202,11 @@ static void count_line(struct maillog_tally *t, const struct batch *b, const str
         f.client = batch_text(b, e->who);
         f.login = batch_text(b, e->login);
         t->totals.found[e->category] += e->category != CATEGORY_NONE;
-        if (e->kind == MAIL_REJECT || e->kind == MAIL_CHECK) {
-                f.words |= 1u << LIMIT_REFUSED;
+        f.words = limits_words(e);
+        if (e->kind == MAIL_REJECT || e->kind == MAIL_CHECK)
                 on_refusal(t, b, e);
-        } else if (e->kind == MAIL_AUTH_FAILED) {
-                f.words |= 1u << LIMIT_AUTH_FAILED;
+        else if (e->kind == MAIL_AUTH_FAILED)
                 on_auth_failed(t, b, e);
-        }
         limits_count(t->limits, &f);
 }
 
@@ -222,22 +215,10 @@ static void count_entry(struct maillog_tally *t, const struct batch *b, const st
         if (e->kind == MAIL_DELIVERY) {
                 if (e->login.n)
                         on_failure(t, b, e);
-        } else if (e->kind == MAIL_AUTH_FAILED || (e->category && e->kind != MAIL_SAID)) {
+        } else if (entry_says_itself(e)) {
                 count_line(t, b, e);
         }
         join_event(t->join, b, e);
-}
-
-static void add_sums(struct batch_sums *to, const struct batch_sums *from)
-{
-        to->bytes += from->bytes;
-        to->lines += from->lines;
-        to->foreign += from->foreign;
-        to->broken += from->broken;
-        to->understood += from->understood;
-        to->unknown += from->unknown;
-        for (size_t i = 0; i < COUNT_OF(to->kinds); i++)
-                to->kinds[i] += from->kinds[i];
 }
 
 void maillog_tally_batch(struct maillog_tally *t, struct batch *b)
@@ -246,7 +227,7 @@ void maillog_tally_batch(struct maillog_tally *t, struct batch *b)
                 syslog_clock_init(&t->clock, t->zone, b->written);
         batch_settle(b, &t->clock);
         t->batch = b;
-        add_sums(&t->totals.lines, &b->sums);
+        batch_sums_add(&t->totals.lines, &b->sums);
         if (b->first && (!t->totals.first || b->first < t->totals.first))
                 t->totals.first = b->first;
         if (b->last > t->totals.last)

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+#include "maillog/live.h"
+#include "maillog/join.h"
+
+#include "base/time.h"
+
+#include <stdio.h>
+
+struct slot {
+        int64_t step; /* time by LIVE_STEP */
+        uint32_t n[LIVE_SERIES];
+};
+
+struct live {
+        struct live_options o;
+        struct batch_common common;
+        struct batch *batch;
+        struct join *join;
+        struct join_names names;
+        struct limits *limits;
+        struct file {
+                bool begun;
+                struct syslog_clock clock;
+        } files[LIVE_FILES_MOST];
+        struct slot *slots; /* by step, ascending */
+        size_t n_slots, at; /* at: the one counted in last */
+        int64_t watched;    /* all steps before it are told; 0: none yet */
+        struct batch_sums sums;
+        char series[LIVE_SERIES][64];
+};
+
+/* --- counting --- */
+
+static void tell_slot(struct live *l, const struct slot *s, int64_t from, int64_t to)
+{
+        for (size_t i = 0; i < LIVE_SERIES; i++)
+                if (s->n[i] || (from < to && i < LIVE_COUNTS_ALL))
+                        l->o.count(l->o.arg, i, from, to, s->n[i]);
+}
+
+/* Steps without a line are known, too: nothing came. */
+static void tell_nothing(struct live *l, int64_t from, int64_t to)
+{
+        for (size_t i = 0; i < LIVE_COUNTS_ALL && from < to; i++)
+                l->o.count(l->o.arg, i, from * LIVE_STEP, to * LIVE_STEP, 0);
+}
+
+static void tell_before(struct live *l, int64_t step)
+{
+        size_t n = 0;
+        for (; n < l->n_slots && l->slots[n].step < step; n++) {
+                const struct slot *s = &l->slots[n];
+                bool late = l->watched && s->step < l->watched;
+                if (!late) {
+                        tell_nothing(l, l->watched ? l->watched : s->step, s->step);
+                        l->watched = s->step + 1;
+                }
+                tell_slot(l, s, s->step * LIVE_STEP, (s->step + !late) * LIVE_STEP);
+        }
+        if (l->watched && step > l->watched) {
+                tell_nothing(l, l->watched, step);
+                l->watched = step;
+        }
+        memmove(l->slots, l->slots + n, (l->n_slots - n) * sizeof *l->slots);
+        l->n_slots -= n;
+        l->at = 0;
+}
+
+void live_tell(struct live *l, int64_t at)
+{
+        tell_before(l, at / LIVE_STEP);
+}
+
+void live_tell_read(struct live *l)
+{
+        if (l->n_slots)
+                tell_before(l, l->slots[l->n_slots - 1].step);
+}
+
+static struct slot *slot_at(struct live *l, int64_t at)
+{
+        int64_t step = at / LIVE_STEP;
+        if (l->at < l->n_slots && l->slots[l->at].step == step)
+                return &l->slots[l->at];
+        size_t i = l->n_slots;
+        while (i > 0 && l->slots[i - 1].step > step)
+                i--;
+        if (i > 0 && l->slots[i - 1].step == step) {
+                l->at = i - 1;
+                return &l->slots[i - 1];
+        }
+        if (l->n_slots == LIVE_SLOTS) {
+                tell_before(l, l->slots[LIVE_SLOTS / 2].step);
+                return slot_at(l, at);
+        }
+        memmove(l->slots + i + 1, l->slots + i, (l->n_slots - i) * sizeof *l->slots);
+        l->slots[i] = (struct slot){ .step = step };
+        l->n_slots++;
+        l->at = i;
+        return &l->slots[i];
+}
+
+static void count(struct live *l, int64_t at, size_t series, uint32_t n)
+{
+        if (n && series < LIVE_SERIES)
+                slot_at(l, at)->n[series] += n;
+}
+
+/* --- what lines say --- */
+
+static struct limits_fact fact_of(const struct live *l, const struct entry *e)
+{
+        return (struct limits_fact){
+                .at = e->at, .category = e->category, .n = 1, .line = slice_from(l->batch->text, e->line)
+        };
+}
+
+static void on_seen(void *arg, const struct message *m, const struct entry *e)
+{
+        struct live *l = arg;
+        struct limits_fact f = fact_of(l, e);
+        bool queued = e->kind == MAIL_QUEUED;
+        f.words = limits_words(e);
+        f.recipients = e->nrcpt;
+        f.client = names_text(l->names.clients, m->client);
+        f.login = names_text(l->names.logins, m->login);
+        count(l, e->at, LIVE_RECEIVED, queued && m->arrived);
+        count(l, e->at, LIVE_DEFERRED, e->status == MAIL_DEFERRED);
+        count(l, e->at, LIVE_BOUNCED, e->status == MAIL_BOUNCED || e->status == MAIL_STATUS_EXPIRED);
+        count(l, e->at, LIVE_COUNTS_ALL + e->category, e->category != CATEGORY_NONE);
+        if (f.words || f.category)
+                limits_count(l->limits, &f);
+}
+
+/* What a filter was handed is known only at the end. */
+static void on_told(void *arg, const struct message *m)
+{
+        struct live *l = arg;
+        count(l, m->last, LIVE_SENT, m->handed ? 0 : m->sent);
+        count(l, m->last, LIVE_SPAM, m->spam);
+        count(l, m->last, LIVE_VIRUS, m->virus);
+}
+
+static void on_line(struct live *l, const struct entry *e)
+{
+        struct limits_fact f = fact_of(l, e);
+        bool refused = e->kind == MAIL_REJECT || e->kind == MAIL_CHECK;
+        f.words = limits_words(e);
+        f.client = batch_text(l->batch, e->who);
+        f.login = batch_text(l->batch, e->login);
+        count(l, e->at, LIVE_REJECTED, refused);
+        count(l, e->at, LIVE_AUTH_FAILED, e->kind == MAIL_AUTH_FAILED);
+        count(l, e->at, LIVE_COUNTS_ALL + e->category, e->category != CATEGORY_NONE);
+        limits_count(l->limits, &f);
+}
+
+/* The names of messages under way go into new tables. */
+static void renew_names(struct live *l)
+{
+        struct join_names old = l->names;
+        l->names = (struct join_names){ names_new(LIVE_NAMES), names_new(LIVE_NAMES), names_new(LIVE_NAMES) };
+        join_rename(l->join, l->names);
+        names_free(old.clients);
+        names_free(old.logins);
+        names_free(old.senders);
+}
+
+static bool are_full(const struct names *n)
+{
+        return names_end(n) >= LIVE_NAMES / 4 * 3;
+}
+
+void live_take(struct live *l, size_t file, struct syslog_zone zone, struct slice lines, int64_t written)
+{
+        struct file *f = &l->files[file % LIVE_FILES_MOST];
+        if (!f->begun)
+                syslog_clock_init(&f->clock, zone, written);
+        f->begun = true;
+        f->clock.reference = written;
+        batch_take(l->batch, lines);
+        batch_read(l->batch);
+        batch_settle(l->batch, &f->clock);
+        batch_sums_add(&l->sums, &l->batch->sums);
+        for (const struct entry *e = l->batch->v; e < l->batch->v + l->batch->n; e++) {
+                if (entry_says_itself(e))
+                        on_line(l, e);
+                join_event(l->join, l->batch, e);
+        }
+        if (l->o.line)
+                l->o.line(l->o.arg, file, l->batch);
+        if (are_full(l->names.clients) || are_full(l->names.logins) || are_full(l->names.senders))
+                renew_names(l);
+}
+
+/* --- its life --- */
+
+const char *live_series(const struct live *l, size_t series)
+{
+        return series < LIVE_COUNTS_ALL + categories_end(l->o.rules->categories) ? l->series[series] : NULL;
+}
+
+struct batch_sums live_sums(const struct live *l)
+{
+        return l->sums;
+}
+
+struct live *live_new(const struct live_options *o)
+{
+#define NAME(id, name) name,
+        static const char *const counts[] = { LIVE_COUNTS(NAME) };
+        struct live *l = xcalloc(1, sizeof *l);
+        l->o = *o;
+        batch_common_init(&l->common, o->rules->categories);
+        l->batch = batch_new(&l->common);
+        l->names = (struct join_names){ names_new(LIVE_NAMES), names_new(LIVE_NAMES), names_new(LIVE_NAMES) };
+        l->join = join_new(JOIN_MOST, l->names, (struct join_hooks){ on_told, on_seen, l });
+        l->limits = limits_new(o->rules, o->who);
+        l->slots = xcalloc(LIVE_SLOTS, sizeof *l->slots);
+        for (size_t i = 0; i < LIVE_SERIES; i++)
+                snprintf(l->series[i], sizeof l->series[i], "%s%s", i < LIVE_COUNTS_ALL ? "" : "category/",
+                         i < LIVE_COUNTS_ALL ? counts[i] : categories_name(o->rules->categories, i - LIVE_COUNTS_ALL));
+        return l;
+}
+
+void live_free(struct live *l)
+{
+        if (!l)
+                return;
+        join_free(l->join);
+        limits_free(l->limits);
+        names_free(l->names.clients);
+        names_free(l->names.logins);
+        names_free(l->names.senders);
+        batch_free(l->batch);
+        batch_common_done(&l->common);
+        free(l->slots);
+        free(l);
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: GPL-3.0-or-later */
+/* maillog/live.h - logs that are followed: what is counted of them over time, and who reaches a limit.
+ *
+ * Lines go in, file by file in their order; counts come out for steps of LIVE_STEP, each told once when the time up to a certain
+ * instant is over, so that what was not watched is not zero. Lines that come later than that are told as late.
+ * Owns:    its tables.
+ * Threads: one; knows the clock from its caller.
+ * Limits:  LIVE_SLOTS steps wait to be told; then the oldest are told early. LIVE_NAMES clients, logins and senders at a time: when they are
+ *          full, those of messages under way are kept and the rest forgotten. A message that began before the first line is known in part. */
+#pragma once
+
+#include "maillog/limits.h"
+#include "maillog/syslog.h"
+
+#define LIVE_COUNTS(X)                                                                                                 \
+        X(RECEIVED, "received")                                                                                        \
+        X(SENT, "sent")                                                                                                \
+        X(DEFERRED, "deferred")                                                                                        \
+        X(BOUNCED, "bounced")                                                                                          \
+        X(REJECTED, "rejected")                                                                                        \
+        X(AUTH_FAILED, "auth-failed")                                                                                  \
+        X(SPAM, "spam")                                                                                                \
+        X(VIRUS, "virus")
+#define LIVE_COUNT_ENUM(id, name) LIVE_##id,
+enum live_count { LIVE_COUNTS(LIVE_COUNT_ENUM) LIVE_COUNTS_ALL };
+
+enum { LIVE_FILES_MOST = 64, LIVE_SLOTS = 1024, LIVE_NAMES = 1 << 19, LIVE_SERIES = LIVE_COUNTS_ALL + 128 };
+#define LIVE_STEP (10 * INT64_C(1000000))
+
+struct live_options {
+        const struct rules *rules; /* they outlive it */
+        struct limits_who who;
+        /* `n` of a series in [from, to), all of which was watched; from == to: late ones. Numbers below LIVE_COUNTS_ALL are those above,
+         * then follow categories. */
+        void (*count)(void *arg, size_t series, int64_t from, int64_t to, uint64_t n);
+        /* Every line with what it was read as; may be NULL. */
+        void (*line)(void *arg, size_t file, const struct batch *b);
+        void *arg;
+};
+
+struct live;
+struct live *live_new(const struct live_options *o);
+void live_free(struct live *l); /* NULL is fine */
+/* Whole lines of a file; written: when it was written last (µs), for the year of its times. */
+void live_take(struct live *l, size_t file, struct syslog_zone zone, struct slice lines, int64_t written);
+/* All that was written until `at` was read: tells what is counted up to the step before. */
+void live_tell(struct live *l, int64_t at);
+/* The same where there is more to be read: up to the youngest line. */
+void live_tell_read(struct live *l);
+const char *live_series(const struct live *l,
+                        size_t series); /* "received", "rejected/rbl" …; NULL: past the last one */
+struct batch_sums live_sums(const struct live *l);
