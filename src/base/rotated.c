@@ -129,6 +129,18 @@ static void add(struct rotated_list *l, const struct rotated *found, const char 
         r->mark = mark_of(log, own);
 }
 
+/* A link to the log itself: it stands there under a name with a date, or is being renamed right now. */
+static void drop_links(struct rotated_list *l, const struct rotated *log)
+{
+        size_t kept = 0;
+        for (size_t i = 0; i < l->n; i++)
+                if (l->all[i].device == log->device && l->all[i].inode == log->inode)
+                        free(l->all[i].name);
+                else
+                        l->all[kept++] = l->all[i];
+        l->n = kept;
+}
+
 void rotated_find(struct rotated_list *l, const char *folder, const char *name, bool siblings, uint64_t inode)
 {
         struct slice log = slice_of(name);
@@ -146,8 +158,10 @@ void rotated_find(struct rotated_list *l, const char *folder, const char *name, 
                 qsort_r(l->all, l->n, sizeof *l->all, compare, &order);
         autofree char *path = xasprintf("%s/%s", folder, name);
         l->has_log = look_at(AT_FDCWD, path, &found);
-        if (l->has_log)
+        if (l->has_log) {
+                drop_links(l, &found);
                 add(l, &found, name, log);
+        }
         if (d)
                 closedir(d);
 }

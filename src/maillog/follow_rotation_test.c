@@ -128,6 +128,15 @@ static void by_removal(struct scene *s)
         append(s, "three\nfour\nfive\n");
 }
 
+static void by_a_link_that_moves(struct scene *s)
+{
+        append(s, "three\n");
+        rename_to(s, "", "-20261201");
+        put(at(s, "-20261202"), S("four\n"), 0);
+        put(at(s, "-20261203"), S("five\n"), 0);
+        assert_int_equal(symlink("mail.log-20261203", s->path), 0);
+}
+
 static const struct {
         const char *name;
         void (*run)(struct scene *s);
@@ -146,6 +155,7 @@ static const struct {
         { "copytruncate, longer than before", by_copy_and_cut_and_longer_than_before },
         { "a copy in its place", by_a_copy_in_its_place },
         { "removed and made anew", by_removal },
+        { "a link that moves", by_a_link_that_moves },
 };
 
 enum awake { ALIVE, STOPPED, CRASHED };
