@@ -146,7 +146,7 @@ void rotated_find(struct rotated_list *l, const char *folder, const char *name, 
         struct slice log = slice_of(name);
         struct dirent *e;
         struct rotated found;
-        DIR *d = opendir(folder);
+        DIR *d = siblings || inode ? opendir(folder) : NULL;
         while (d && l->n < ROTATED_MOST && (e = readdir(d))) {
                 bool wanted = e->d_ino == inode || (siblings && mark_of(log, slice_of(e->d_name)).n);
                 if (wanted && strcmp(e->d_name, name) != 0 && look_at(dirfd(d), e->d_name, &found))
