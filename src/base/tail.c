@@ -193,10 +193,24 @@ static void set_trouble(struct tail *t, int failed)
                 t->trouble = -failed;
 }
 
+/* Replaced by a copy that may have more, as rsync does, or packed. */
+static bool go_on_in_copy(struct tail *t)
+{
+        struct stat st;
+        struct tail_place here;
+        autosource copy = { .fd = -1 };
+        if (!t->log || fstat(t->s.fd, &st) == -1 || st.st_nlink > 0)
+                return false;
+        place_here(t, &here);
+        if (!here.head_n || find_place(t, &here, &copy) <= 0)
+                return false;
+        move_to(t, &copy);
+        return true;
+}
+
 /* TAIL_BYTES: what comes next is known. */
 static enum tail_found at_end(struct tail *t, int64_t now)
 {
-        struct tail_place here;
         bool log = false;
         autosource next = { .fd = -1 };
         const char *damage = t->s.packed ? t->unpacker->trouble(t->s.packed) : NULL;
@@ -212,12 +226,10 @@ static enum tail_found at_end(struct tail *t, int64_t now)
         if (log && !t->s.packed && now - t->quiet < t->grace)
                 return TAIL_WAIT;
         t->damage = damage ? damage : t->damage;
-        place_here(t, &here);
-        bool copy = t->log && log && here.head_n && source_is(&next, &here);
-        if (!copy && next.at)
-                source_anew(&next, false);
+        if (go_on_in_copy(t))
+                return TAIL_BYTES;
         move_to(t, &next);
-        return copy ? TAIL_BYTES : TAIL_NEXT;
+        return TAIL_NEXT;
 }
 
 static enum tail_found cut(struct tail *t)

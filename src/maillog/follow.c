@@ -86,7 +86,9 @@ static void tell_trouble(struct maillog_follow *f, struct followed *w)
         if (trouble == ENOENT)
                 snprintf(text, sizeof text, "there is no such file; it is waited for");
         else if (trouble)
-                snprintf(text, sizeof text, "it cannot be read: %s; tried again and again", strerror(trouble));
+                snprintf(text, sizeof text,
+                         "it, or a file it was rotated to, cannot be read: %s; tried again and again",
+                         strerror(trouble));
         else
                 snprintf(text, sizeof text, "it can be read");
         tell(f, w, text);

@@ -122,6 +122,15 @@ static void by_a_copy_in_its_place(struct scene *s)
         rename_to(s, ".tmp", "");
 }
 
+static void by_copies_in_all_their_places(struct scene *s)
+{
+        copy(s, "", ".tmp");
+        put(at(s, ".tmp"), S("three\n"), O_APPEND);
+        rename_to(s, ".tmp", ".1");
+        put(at(s, ".tmp"), S("four\nfive\n"), O_APPEND);
+        rename_to(s, ".tmp", "");
+}
+
 static void by_removal(struct scene *s)
 {
         assert_int_equal(unlink(s->path), 0);
@@ -154,6 +163,7 @@ static const struct {
         { "copytruncate twice, packed", by_copy_and_cut_twice_and_packed },
         { "copytruncate, longer than before", by_copy_and_cut_and_longer_than_before },
         { "a copy in its place", by_a_copy_in_its_place },
+        { "copies in all their places", by_copies_in_all_their_places },
         { "removed and made anew", by_removal },
         { "a link that moves", by_a_link_that_moves },
 };

@@ -16,11 +16,13 @@
 
 static struct maillog_positions positions, again;
 
+static struct buf text; /* what the paths of `positions` point into */
+
 /* The sum is right: only what stands in it can be wrong. */
 static const char *parse(struct slice body)
 {
         char sum[SHA256_HEX + 1];
-        autobuf text;
+        buf_done(&text);
         buf_init(&text, 4 << 20);
         sha256_hex(body, sum);
         buf_add(&text, body);
@@ -52,18 +54,25 @@ static void assert_same(const struct maillog_positions *a, const struct maillog_
         }
 }
 
+static int end(void **state)
+{
+        (void)state;
+        buf_done(&text);
+        return 0;
+}
+
 static void what_is_printed_reads_the_same(void **state)
 {
         (void)state;
         const size_t sizes[] = { 0, 1, 3, MAILLOG_POSITIONS_MOST };
         for (size_t i = 0; i < COUNT_OF(sizes); i++) {
-                autobuf text;
-                buf_init(&text, 1 << 20);
+                autobuf printed;
+                buf_init(&printed, 1 << 20);
                 memset(&positions, 0, sizeof positions);
                 memset(&again, 0, sizeof again);
                 fill(&positions, sizes[i]);
-                maillog_positions_print(&positions, &text);
-                assert_null(maillog_positions_parse(buf_slice(&text), &again));
+                maillog_positions_print(&positions, &printed);
+                assert_null(maillog_positions_parse(buf_slice(&printed), &again));
                 assert_same(&positions, &again);
         }
 }
@@ -141,22 +150,23 @@ static void more_than_there_may_be(void **state)
 static void torn_and_changed(void **state)
 {
         (void)state;
-        autobuf text;
-        buf_init(&text, 1 << 20);
+        autobuf printed;
+        buf_init(&printed, 1 << 20);
         fill(&positions, 2);
-        maillog_positions_print(&positions, &text);
+        maillog_positions_print(&positions, &printed);
         assert_string_equal(maillog_positions_parse(S(""), &again), "it is empty");
-        for (size_t n = 1; n < text.n; n++)
-                assert_non_null(maillog_positions_parse((struct slice){ text.p, n }, &again));
-        for (size_t i = 0; i < text.n; i++) {
-                text.p[i] ^= 1;
-                assert_non_null(maillog_positions_parse(buf_slice(&text), &again));
+        for (size_t n = 1; n < printed.n; n++)
+                assert_non_null(maillog_positions_parse((struct slice){ printed.p, n }, &again));
+        for (size_t i = 0; i < printed.n; i++) {
+                printed.p[i] ^= 1;
+                assert_non_null(maillog_positions_parse(buf_slice(&printed), &again));
                 assert_int_equal(again.n, 0);
-                text.p[i] ^= 1;
+                printed.p[i] ^= 1;
         }
-        assert_null(maillog_positions_parse(buf_slice(&text), &again));
-        buf_addc(&text, '\n');
-        assert_string_equal(maillog_positions_parse(buf_slice(&text), &again), "it is damaged: its sum does not agree");
+        assert_null(maillog_positions_parse(buf_slice(&printed), &again));
+        buf_addc(&printed, '\n');
+        assert_string_equal(maillog_positions_parse(buf_slice(&printed), &again),
+                            "it is damaged: its sum does not agree");
 }
 
 static void the_file(void **state)
@@ -167,12 +177,12 @@ static void the_file(void **state)
         struct stat st;
         assert_non_null(mkdtemp(folder));
         autofree char *file = xasprintf("%s/positions", folder), *beside = xasprintf("%s.new", file);
-        autobuf none, text, torn;
+        autobuf none, loaded, torn;
         assert_int_equal(maillog_positions_load(file, &none, &again, &why), 0);
         assert_int_equal(again.n, 0);
         fill(&positions, 3);
         assert_int_equal(maillog_positions_save(file, &positions), 0);
-        assert_int_equal(maillog_positions_load(file, &text, &again, &why), 0);
+        assert_int_equal(maillog_positions_load(file, &loaded, &again, &why), 0);
         assert_same(&positions, &again);
         assert_int_equal(stat(file, &st), 0);
         assert_int_equal(st.st_mode & 0777, 0600);
@@ -196,5 +206,5 @@ int main(void)
                 cmocka_unit_test(torn_and_changed),
                 cmocka_unit_test(the_file),
         };
-        return cmocka_run_group_tests(tests, NULL, NULL);
+        return cmocka_run_group_tests(tests, NULL, end);
 }
