@@ -284,7 +284,7 @@ static const char *why_anew(struct feeds *f, int64_t now)
         if (f->anew && now >= f->anew)
                 return "what could not be opened is tried again";
         for (size_t i = 0; i < f->n_feeds; i++)
-                if (f->feeds[i].shut_out && access(follow_folder(f->feeds[i].follow), F_OK) == 0)
+                if (f->feeds[i].shut_out && access(tail_folder(follow_tail(f->feeds[i].follow)), F_OK) == 0)
                         return "the folder of a file is there now";
         return f->o->still && !f->o->still() ? "another generation" : NULL;
 }
@@ -404,7 +404,7 @@ static void lock_in(struct feeds *f)
                 struct feed *feed = &f->feeds[i];
                 if (!feed->follow)
                         continue;
-                folders[n++] = follow_folder(feed->follow);
+                folders[n++] = tail_folder(follow_tail(feed->follow));
                 feed->shut_out = access(folders[n - 1], F_OK) == -1;
         }
         f->o->lock_in(folders, n);

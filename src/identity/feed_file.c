@@ -87,7 +87,7 @@ bool file_keep_place(struct feed *feed)
 
 static void tell_trouble(struct feed *feed)
 {
-        int trouble = follow_trouble(feed->follow);
+        int trouble = tail_trouble(follow_tail(feed->follow));
         if (trouble == feed->trouble)
                 return;
         if (trouble)
@@ -123,10 +123,10 @@ bool file_look(struct feed *feed)
         struct feeds *f = feed->feeds;
         size_t n;
         bool fresh = feed->caught_up; /* what comes now was written since the last look */
-        enum follow_found found = follow_read(feed->follow, time_monotonic(), f->piece, FEED_PIECE, &n);
+        enum tail_found found = tail_read(follow_tail(feed->follow), time_monotonic(), f->piece, FEED_PIECE, &n);
         tell_trouble(feed);
-        feed->caught_up = found == FOLLOW_WAIT;
-        if (found == FOLLOW_WAIT) {
+        feed->caught_up = found == TAIL_WAIT;
+        if (found == TAIL_WAIT) {
                 if (f->batch.n && !file_keep_place(feed))
                         return false;
                 tell_caught_up(feed);
@@ -135,8 +135,8 @@ bool file_look(struct feed *feed)
                 return false;
         }
         feed->moved = true;
-        if (found != FOLLOW_BYTES) {
-                begin_anew(feed, found == FOLLOW_CUT);
+        if (found != TAIL_BYTES) {
+                begin_anew(feed, found == TAIL_CUT);
                 return true;
         }
         feed->counts.bytes += n;

@@ -36,12 +36,12 @@ static void read_all(struct scene *s)
 {
         char room[7]; /* in pieces */
         size_t n;
-        enum follow_found found;
-        while ((found = follow_read(s->follow, s->now, room, sizeof room, &n)) != FOLLOW_WAIT)
-                if (found == FOLLOW_BYTES)
+        enum tail_found found;
+        while ((found = tail_read(follow_tail(s->follow), s->now, room, sizeof room, &n)) != TAIL_WAIT)
+                if (found == TAIL_BYTES)
                         buf_add(&s->seen, (struct slice){ room, n });
                 else
-                        buf_adds(&s->seen, found == FOLLOW_NEXT ? "|next|" : "|cut|");
+                        buf_adds(&s->seen, found == TAIL_NEXT ? "|next|" : "|cut|");
 }
 
 /* As long as it takes for a successor to be believed. */
@@ -84,10 +84,10 @@ static void a_file_that_is_not_there_yet_and_then_grows(void **state)
 {
         struct scene *s = *state;
         read_all(s);
-        assert_int_equal(follow_trouble(s->follow), ENOENT);
+        assert_int_equal(tail_trouble(follow_tail(s->follow)), ENOENT);
         append(s, "one ");
         read_all(s);
-        assert_int_equal(follow_trouble(s->follow), 0);
+        assert_int_equal(tail_trouble(follow_tail(s->follow)), 0);
         append(s, "");
         read_all(s);
         append(s, "and two and ");
@@ -101,7 +101,7 @@ static void what_is_no_file_is_not_read(void **state)
         struct scene *s = *state;
         assert_int_equal(mkfifo(s->path, 0600), 0);
         read_all(s);
-        assert_int_equal(follow_trouble(s->follow), EINVAL);
+        assert_int_equal(tail_trouble(follow_tail(s->follow)), EINVAL);
 }
 
 static void rename_and_create(void **state)
@@ -146,7 +146,7 @@ static void gone_for_a_while(void **state)
         read_all(s);
         unlink(s->path);
         read_on(s);
-        assert_int_equal(follow_trouble(s->follow), ENOENT);
+        assert_int_equal(tail_trouble(follow_tail(s->follow)), ENOENT);
         append(s, "two");
         read_on(s);
         assert_seen(s, "one |next|two");
@@ -287,14 +287,18 @@ static void shorter_than_its_place(void **state)
 
 static void texts_that_are_no_place(void **state)
 {
-        static const char *const texts[] = { "",
-                                             "1",
-                                             "1 2 3 4",
-                                             "1 2 3 4 zz ",
-                                             "x 2 3 4 00 ",
-                                             "1 2 3 4 0123456789abcdef 0",
-                                             "1 2 3 4 0123456789abcdef 0g",
-                                             "1 2 3 4 0123456789abcdef ff ff" };
+        static const char *const texts[] = {
+                "",
+                "1",
+                "1 2 3 4 3",
+                "1 2 3 4 zz ",
+                "1 2 3 4 3 0123456789abcdef 3 0123456789abcdef",
+                "x 2 3 4 3 0123456789abcdef 3 0123456789abcdef 4 ",
+                "1 2 3 4 3 0123456789abcdef 3 0123456789abcdef 4 0",
+                "1 2 3 4 3 0123456789abcdef 3 0123456789abcdef 4 0g",
+                "1 2 3 4 3 0123456789abcdef 3 0123456789abcdef 4 ff ff",
+                "1 2 3 4 1025 0123456789abcdef 3 0123456789abcdef 4 ff",
+        };
         struct scene *s = *state;
         struct reader_place p;
         append(s, "one");

@@ -142,6 +142,16 @@ static ssize_t next_bytes(struct maillog_reader *r, char *out, size_t n)
         return read_some(r, out, n);
 }
 
+bool maillog_reader_packed(const struct maillog_reader *r)
+{
+        return r->packing != PLAIN;
+}
+
+ssize_t maillog_reader_bytes(struct maillog_reader *r, char *room, size_t most)
+{
+        return next_bytes(r, room, most);
+}
+
 /* --- lines --- */
 
 /* What is left of a line that was too long to keep goes, up to its end. */
@@ -211,10 +221,16 @@ static int begin_packing(struct maillog_reader *r)
 
 int maillog_reader_open(const char *path, struct maillog_reader **ret)
 {
+        int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+        return fd == -1 ? -errno : maillog_reader_take(fd, ret);
+}
+
+int maillog_reader_take(int fd, struct maillog_reader **ret)
+{
         automaillogreader *r = xcalloc(1, sizeof *r);
         struct stat st;
-        r->fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-        if (r->fd == -1 || fstat(r->fd, &st) == -1)
+        r->fd = fd;
+        if (fstat(r->fd, &st) == -1)
                 return -errno;
         if (S_ISDIR(st.st_mode))
                 return -EISDIR;

@@ -10,11 +10,17 @@
 
 #include "base/slice.h"
 
+#include <sys/types.h>
+
 enum { MAILLOG_LINE_MOST = 1 << 20 };
 
 struct maillog_reader;
 /* "-" is standard input. 0, or -errno. */
 int maillog_reader_open(const char *path, struct maillog_reader **ret);
+int maillog_reader_take(int fd, struct maillog_reader **ret); /* closes it, at once where it fails */
+bool maillog_reader_packed(const struct maillog_reader *r);
+/* Instead of maillog_reader_next(): its bytes as they come, unpacked. 0: the end; -errno. */
+ssize_t maillog_reader_bytes(struct maillog_reader *r, char *room, size_t most);
 void maillog_reader_free_(struct maillog_reader **r);
 #define automaillogreader __attribute__((cleanup(maillog_reader_free_))) struct maillog_reader
 /* 1: *piece ends in a line end, but for the last of a file, which may be half a line. 0: the end. -errno: it cannot be read on. */
