@@ -4,7 +4,6 @@
 
 #include <sched.h>
 #include <stdio.h>
-#include <time.h>
 
 struct reading {
         struct maillog_files *files;
@@ -15,28 +14,6 @@ struct reading {
         int64_t shown;
         int status;
 };
-
-static int64_t instant(void *arg, int64_t local, bool later)
-{
-        (void)arg;
-        struct tm tm;
-        time_t as_if = (time_t)local, at;
-        gmtime_r(&as_if, &tm);
-        tm.tm_isdst = later ? 0 : 1;
-        at = mktime(&tm);
-        struct tm back;
-        localtime_r(&at, &back);
-        if (back.tm_isdst == (later ? 0 : 1))
-                return at * SECOND;
-        gmtime_r(&as_if, &tm);
-        tm.tm_isdst = -1;
-        return mktime(&tm) * SECOND;
-}
-
-struct syslog_zone maillog_zone(void)
-{
-        return (struct syslog_zone){ instant, NULL };
-}
 
 static void show_progress(struct reading *r)
 {

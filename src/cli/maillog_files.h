@@ -24,5 +24,3 @@ struct maillog_files {
 int maillog_files_read(struct maillog_files *f);
 /* The rules of FILE; where it is NULL, those of the policy in force or of -c; where there is none, what is built in. NULL: *status says why. */
 struct rules *maillog_rules(const struct cli *cli, const char *file, int *status);
-/* The zone of this run, of libc: what local times in a log mean. */
-struct syslog_zone maillog_zone(void);

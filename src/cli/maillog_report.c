@@ -5,6 +5,7 @@
 #include "cli/maillog_suspects.h"
 #include "maillog/customers.h"
 #include "maillog/tally.h"
+#include "maillog/zone.h"
 
 #include <stdio.h>
 
@@ -347,7 +348,7 @@ int cmd_maillog_report(int argc, char **argv)
         autoledger *ledger = NULL;
         r.customers = ledger_open(r.cli.state, &ledger) == 0 ? customers_new(ledger) : NULL;
         struct limits_who who = { .subscriber = r.customers ? subscriber : NULL, .arg = &r };
-        automaillogtally *tally = maillog_tally_new(rules, who, maillog_zone());
+        automaillogtally *tally = maillog_tally_new(rules, who, zone_of_process());
         r.files.categories = r.categories = rules->categories;
         r.tally = tally;
         status = maillog_files_read(&r.files);

@@ -5,6 +5,7 @@
 #include "cli/maillog_suspects.h"
 #include "maillog/customers.h"
 #include "maillog/tally.h"
+#include "maillog/zone.h"
 
 #include <stdio.h>
 
@@ -256,7 +257,7 @@ int cmd_maillog_try(int argc, char **argv)
         autoledger *ledger = NULL;
         t.customers = ledger_open(t.cli.state, &ledger) == 0 ? customers_new(ledger) : NULL;
         struct limits_who who = { .subscriber = t.customers ? subscriber : NULL, .arg = &t, .weighs = true };
-        automaillogtally *tally = maillog_tally_new(rules, who, maillog_zone());
+        automaillogtally *tally = maillog_tally_new(rules, who, zone_of_process());
         size_t n_rules = categories_rules(rules->categories);
         t.rules = rules;
         t.files.categories = rules->categories;
