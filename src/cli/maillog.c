@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* `maillog report`: files of mail logs → what they add up to. The ledger is not asked. */
 #include "cli/cli.h"
+#include "cli/maillog.h"
 #include "maillog/reader.h"
 #include "maillog/tally.h"
 
@@ -430,7 +431,9 @@ static int run_report(int argc, char **argv)
         return status ? status : r.status;
 }
 
-static const struct cli_verb verbs[] = { { "report", &report_shape, run_report } };
+static const struct cli_verb verbs[] = { { "report", &report_shape, run_report },
+                                         { "find", &maillog_find_shape, maillog_find_run },
+                                         { "index", &maillog_index_shape, maillog_index_run } };
 
 int cmd_maillog(int argc, char **argv)
 {
