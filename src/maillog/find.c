@@ -5,7 +5,8 @@
 
 #include <errno.h>
 
-enum { KEYS_MOST = 64, TROUBLES_MOST = 64 << 10, IDS_EACH = 4 };
+/* Up to LITERALS_MOST texts are looked for one by one faster than each line is looked at. */
+enum { KEYS_MOST = 256, LITERALS_MOST = 6, TROUBLES_MOST = 64 << 10, IDS_EACH = 4 };
 
 struct find *find_new(const struct find_wish *wish)
 {
@@ -14,7 +15,7 @@ struct find *find_new(const struct find_wish *wish)
         f->wish = *wish;
         buf_init(&f->troubles, TROUBLES_MOST);
         for (size_t i = 0; i < wish->story.n_wanted; i++) {
-                literal_init(&f->literals[i], wanted_literal(&wish->story.wanted[i], room));
+                literal_init(&f->wanted[i], wanted_literal(&wish->story.wanted[i], room));
                 f->hits[i] = recent_new(FIND_IDS_MOST);
         }
         f->message_ids = recent_new(FIND_IDS_MOST);
@@ -47,9 +48,11 @@ void find_trouble(struct find *f, const char *path, const char *what)
 
 /* --- what is read of a file --- */
 
-/* What is done with whole lines. */
+/* What is done with lines, and with which. */
 struct look {
-        void (*at)(struct find *f, struct slice piece);
+        void (*at)(struct find *f, struct slice line);
+        const struct literal *literals; /* a line that matters has one of these; none: any may */
+        size_t n_literals;
         const uint64_t *keys; /* a line that matters is in a block that can have one of these */
         size_t n_keys;
 };
@@ -106,6 +109,50 @@ static void set_clock(struct find *f, struct slice piece)
         syslog_parse(&f->clock, (struct slice){ piece.p, slice_find(piece, '\n') }, &l);
 }
 
+static struct slice line_around(struct slice piece, const char *p)
+{
+        const char *start = memrchr(piece.p, '\n', (size_t)(p - piece.p));
+        start = start ? start + 1 : piece.p;
+        size_t left = (size_t)(piece.p + piece.n - start);
+        return (struct slice){ start, slice_find((struct slice){ start, left }, '\n') };
+}
+
+/* Lines with one of the literals, in order, each once. */
+static void look_at_some(struct find *f, const struct look *look, struct slice piece)
+{
+        const char *next[WANTED_MOST];
+        for (size_t i = 0; i < look->n_literals; i++)
+                next[i] = literal_find(&look->literals[i], piece);
+        for (;;) {
+                const char *first = NULL;
+                for (size_t i = 0; i < look->n_literals; i++)
+                        if (next[i] && (!first || next[i] < first))
+                                first = next[i];
+                if (!first)
+                        return;
+                struct slice line = line_around(piece, first);
+                look->at(f, line);
+                const char *after = line.p + line.n;
+                struct slice rest = slice_from(piece, (size_t)(after - piece.p));
+                for (size_t i = 0; i < look->n_literals; i++)
+                        if (next[i] && next[i] < after)
+                                next[i] = literal_find(&look->literals[i], rest);
+        }
+}
+
+static void look_at(struct find *f, const struct look *look, struct slice piece)
+{
+        if (look->n_literals) {
+                look_at_some(f, look, piece);
+                return;
+        }
+        while (piece.n) {
+                struct slice rest, line = slice_cut(piece, '\n', &rest);
+                look->at(f, line);
+                piece = rest;
+        }
+}
+
 static int read_range(struct find *f, struct source *s, const struct range *r, const struct look *look)
 {
         struct slice piece;
@@ -118,7 +165,7 @@ static int read_range(struct find *f, struct source *s, const struct range *r, c
                 if (piece.n > r->to - at)
                         piece.n = (size_t)(r->to - at);
                 set_clock(f, piece);
-                look->at(f, piece);
+                look_at(f, look, piece);
                 f->bytes += piece.n;
                 show_progress(f, s);
                 if (at + piece.n >= r->to)
@@ -153,14 +200,6 @@ static void read_all(struct find *f, const struct look *look)
 
 /* --- hits --- */
 
-static struct slice line_around(struct slice piece, const char *p)
-{
-        const char *start = memrchr(piece.p, '\n', (size_t)(p - piece.p));
-        start = start ? start + 1 : piece.p;
-        size_t left = (size_t)(piece.p + piece.n - start);
-        return (struct slice){ start, slice_find((struct slice){ start, left }, '\n') };
-}
-
 static void on_hit(struct find *f, struct slice line)
 {
         struct entry e;
@@ -174,35 +213,13 @@ static void on_hit(struct find *f, struct slice line)
                         recent_add(f->hits[i], e.event.queue_id, e.at);
 }
 
-static void look_for_hits(struct find *f, struct slice piece)
-{
-        const char *next[WANTED_MOST], *after = piece.p;
-        size_t n = f->wish.story.n_wanted;
-        for (size_t i = 0; i < n; i++)
-                next[i] = literal_find(&f->literals[i], piece);
-        for (;;) {
-                const char *first = NULL;
-                for (size_t i = 0; i < n; i++)
-                        if (next[i] && (!first || next[i] < first))
-                                first = next[i];
-                if (!first)
-                        return;
-                struct slice line = line_around(piece, first);
-                on_hit(f, line);
-                after = line.p + line.n;
-                struct slice rest = slice_from(piece, (size_t)(after - piece.p));
-                for (size_t i = 0; i < n; i++)
-                        if (next[i] && next[i] < after)
-                                next[i] = literal_find(&f->literals[i], rest);
-        }
-}
-
 static void find_hits(struct find *f)
 {
         uint64_t keys[WANTED_MOST];
-        for (size_t i = 0; i < f->wish.story.n_wanted; i++)
+        size_t n = f->wish.story.n_wanted;
+        for (size_t i = 0; i < n; i++)
                 keys[i] = wanted_hash(f->key, &f->wish.story.wanted[i]);
-        read_all(f, &(struct look){ look_for_hits, keys, f->wish.story.n_wanted });
+        read_all(f, &(struct look){ on_hit, f->wanted, n, keys, n });
 }
 
 /* All that is wanted must be in a story: whichever has the fewest ids leads to all of them. Of one alone, no more are looked at than can be
@@ -238,20 +255,16 @@ static void on_line(struct find *f, struct slice line)
         }
 }
 
-static void look_at_lines(struct find *f, struct slice piece)
-{
-        while (piece.n) {
-                struct slice rest, line = slice_cut(piece, '\n', &rest);
-                on_line(f, line);
-                piece = rest;
-        }
-}
-
-static size_t add_keys(const struct find *f, const struct recent *of, enum wanted_kind kind, uint64_t *keys, size_t n)
+/* Texts of a set, as keys of an index and as literals. */
+static size_t add_keys(const struct find *f, const struct recent *of, enum wanted_kind kind, size_t n,
+                       uint64_t keys[KEYS_MOST], struct literal literals[LITERALS_MOST])
 {
         struct slice text;
-        for (size_t i = 0; n < KEYS_MOST && recent_next(of, &i, &text);)
-                keys[n++] = wanted_hash(f->key, &(struct wanted){ .kind = kind, .text = text });
+        for (size_t i = 0; n < KEYS_MOST && recent_next(of, &i, &text); n++) {
+                keys[n] = wanted_hash(f->key, &(struct wanted){ .kind = kind, .text = text });
+                if (n < LITERALS_MOST)
+                        literal_init(&literals[n], text);
+        }
         return n;
 }
 
@@ -259,12 +272,13 @@ static size_t add_keys(const struct find *f, const struct recent *of, enum wante
 static bool find_lives(struct find *f)
 {
         uint64_t keys[KEYS_MOST];
+        struct literal literals[LITERALS_MOST];
         f->fresh = false;
         stories_again(f->stories);
-        size_t wanted = recent_count(f->ids) + recent_count(f->message_ids);
-        size_t n = add_keys(f, f->ids, WANTED_ID, keys, 0);
-        add_keys(f, f->message_ids, WANTED_MESSAGE_ID, keys, n);
-        read_all(f, &(struct look){ look_at_lines, keys, wanted });
+        size_t n = recent_count(f->ids) + recent_count(f->message_ids);
+        size_t ids = add_keys(f, f->ids, WANTED_ID, 0, keys, literals);
+        add_keys(f, f->message_ids, WANTED_MESSAGE_ID, ids, keys, literals);
+        read_all(f, &(struct look){ on_line, literals, n <= LITERALS_MOST ? n : 0, keys, n });
         return f->fresh;
 }
 

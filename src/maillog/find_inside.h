@@ -24,7 +24,7 @@ struct source {
 
 struct find {
         struct find_wish wish;
-        struct literal literals[WANTED_MOST];
+        struct literal wanted[WANTED_MOST];
         struct recent *hits[WANTED_MOST], *message_ids; /* queue ids, of each that is wanted */
         struct recent *ids;                             /* one of hits[] */
         struct stories *stories;

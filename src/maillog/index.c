@@ -44,7 +44,9 @@ int index_key(const char *state, bool make, uint8_t ret[INDEX_KEY])
         int failed = read_key(path, ret);
         if (failed != -ENOENT || !make)
                 return failed;
-        failed = folder_make(folder, 0750);
+        failed = folder_make(state, 0750); /* run/state.h gives it to whom it is for */
+        if (!failed)
+                failed = folder_make(folder, 0750);
         if (!failed)
                 failed = make_key(path);
         return failed ? failed : read_key(path, ret);

@@ -3,7 +3,7 @@
  *
  * An index is a file beside the log, to which is only ever added. For each block of about a megabyte, cut at a line end, it has a record:
  * where the block lies in the unpacked bytes, when its lines were written, and a Bloom filter of all that wanted.h finds in them. Of what is
- * not there, one block in a hundred says that it might be. Names and addresses do not stand there: what goes into the filter is hashed under
+ * not there, one block in a thousand says that it might be. Names and addresses do not stand there: what goes into the filter is hashed under
  * a key of this installation (STATE/maillog/index.key), and so are the sums that each record must have right.
  *
  *     STATE/maillog/index/HASH.index      header, path of the log | record, filter | record, filter | …

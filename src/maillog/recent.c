@@ -4,7 +4,7 @@
 #include "base/arena.h"
 #include "base/map.h"
 
-enum { BYTES_EACH = 4096 };
+enum { BYTES_EACH = 4096, TAGS = 1 << 17 };
 
 struct member {
         struct slice text;
@@ -16,7 +16,24 @@ struct recent {
         struct map map; /* to struct member */
         struct arena *arena;
         bool lost;
+        uint64_t tags[TAGS / 64]; /* a bit for each text that is here: most that are asked for are not */
 };
+
+/* Of its first and last bytes. Whoever chooses texts to share a tag makes us look twice. */
+static uint32_t tag_of(struct slice s)
+{
+        uint64_t first = 0, last = 0;
+        size_t n = s.n < 8 ? s.n : 8;
+        memcpy(&first, s.p, n);
+        memcpy(&last, s.p + s.n - n, n);
+        return (uint32_t)((first * 0x9e3779b97f4a7c15u ^ last * 0xc2b2ae3d27d4eb4fu) >> 40) % TAGS;
+}
+
+static bool has_tag(const struct recent *r, struct slice text)
+{
+        uint32_t tag = tag_of(text);
+        return r->tags[tag / 64] >> tag % 64 & 1;
+}
 
 struct recent *recent_new(size_t most)
 {
@@ -45,6 +62,8 @@ static void put(struct recent *r, struct slice text, int64_t at)
         }
         *m = (struct member){ copy, at };
         map_put(&r->map, copy, m);
+        uint32_t tag = tag_of(text);
+        r->tags[tag / 64] |= UINT64_C(1) << tag % 64;
 }
 
 bool recent_add(struct recent *r, struct slice text, int64_t at)
@@ -62,7 +81,7 @@ bool recent_add(struct recent *r, struct slice text, int64_t at)
 
 bool recent_has(const struct recent *r, struct slice text)
 {
-        return map_find(&r->map, text) != NULL;
+        return has_tag(r, text) && map_find(&r->map, text);
 }
 
 static int by_age(const void *a, const void *b)
@@ -84,6 +103,7 @@ void recent_trim(struct recent *r, size_t most)
                 all[n++] = e->value;
         qsort(all, n, sizeof(struct member *), by_age);
         r->map = (struct map){ 0 };
+        memset(r->tags, 0, sizeof r->tags);
         r->arena = arena_new((2 * r->most + 16) * BYTES_EACH);
         r->lost = true;
         for (size_t i = 0; i < most; i++)
