@@ -221,9 +221,10 @@ static void peer_json(struct json *j, const char *key, const struct mail_peer *p
                 return;
         }
         json_object(j, key);
-        text_json(j, "name", p->name);
-        text_json(j, "address", p->address);
-        text_json(j, "port", p->port);
+        const struct slice none = { 0 };
+        text_json(j, "name", p->name.n ? p->name : none);
+        text_json(j, "address", p->address.n ? p->address : none);
+        text_json(j, "port", p->port.n ? p->port : none);
         json_object_end(j);
 }
 

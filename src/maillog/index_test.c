@@ -35,8 +35,8 @@ static uint64_t write_lines(struct index_writer *x, int from, int to)
         for (int i = 0; i < to; i++) {
                 size_t n = line_of(i, text);
                 struct mail_event e = { .kind = MAIL_CLIENT, .queue_id = id_of(i, id).text };
-                e.client.address =
-                    (struct slice){ client, (size_t)snprintf(client, sizeof client, "10.0.%d.%d", i / 256, i % 256) };
+                snprintf(client, sizeof client, "10.0.%d.%d", i / 256, i % 256);
+                e.client.address = slice_of(client);
                 if (i >= from)
                         assert_int_equal(index_add(x, at, (struct slice){ text, n }, i % 3 ? &e : NULL, 1000 + i), 0);
                 at += n;
@@ -122,8 +122,10 @@ static void the_end_of_a_block_is_known(void **state)
         autobuf log;
         buf_init(&log, 1 << 20);
         char text[128];
-        for (int i = 0; i < 100; i++)
-                buf_add(&log, (struct slice){ text, line_of(i, text) });
+        for (int i = 0; i < 100; i++) {
+                line_of(i, text);
+                buf_adds(&log, text);
+        }
         write_lines(x, 0, 100);
         autoindexview *v = view();
         assert_int_equal(index_view_count(v), 1);
