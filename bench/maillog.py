@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Mail logs: `maillog report` beside wc, grep with the seed's ten patterns, and pflogsumm where it is installed.
+"""Mail logs: `maillog report` beside wc, grep with the seed's ten patterns, and pflogsumm where it is installed; `maillog find` of one
+message and of an address with many, by reading all and by an index, beside grep for the same text.
 
 SIZES (MB, parted by blanks) makes it smaller. The logs are made by bench/maillog.c, in a folder that goes away (TMPDIR says where)."""
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import tempfile
@@ -35,6 +37,16 @@ with tempfile.TemporaryDirectory(prefix="porteiro-maillog-") as name:
         # grep stops at the first match where its output is /dev/null
         measure("grep -cE, ten patterns, LC_ALL=C", size, "sh", "-c", 'LC_ALL=C grep -cE "$1" "$2" | cat', "sh", PATTERNS, path)
         ours = measure("porteiro maillog report: joins, categories, all tables", size, PORTEIRO, "maillog", "report", "--zone", "UTC", path)
+        with open(path, "rb") as log:
+            log.seek(size // 2)
+            key = re.search(rb"\]: (\w{10,}): client=", log.read(100000)).group(1).decode()
+        measure("grep -c of a queue id, LC_ALL=C", size, "sh", "-c", 'LC_ALL=C grep -c "$1" "$2" | cat', "sh", key, path)
+        state = folder / f"state-{megabytes}"
+        for what in (key, "user5@example.org"):
+            measure(f"porteiro maillog find {what}, no index", size, PORTEIRO, "maillog", "find", what, path, "--zone", "UTC", "--state", folder / "none")
+        measure("porteiro maillog index", size, PORTEIRO, "maillog", "index", path, "--zone", "UTC", "--state", state, rounds=1)
+        for what in (key, "user5@example.org"):
+            measure(f"porteiro maillog find {what}, by the index", size, PORTEIRO, "maillog", "find", what, path, "--zone", "UTC", "--state", state)
         if megabytes == SIZES[0] and shutil.which("pflogsumm"):
             theirs = measure("pflogsumm", size, "pflogsumm", path, rounds=1)
             line("    that is", f"{theirs / ours:.0f} times as long", "40")

@@ -67,7 +67,7 @@ struct cli {
         bool conf_given;
         const char *state; /* --state, default /var/lib/porteiro */
         bool json;
-        const char *words[16]; /* what is no option, in order */
+        const char *words[256]; /* what is no option, in order */
         size_t n_words;
 };
 

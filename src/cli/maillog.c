@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "cli/maillog.h"
 
-static const struct cli_verb verbs[] = { { "report", &maillog_report_shape, cmd_maillog_report },
-                                         { "try", &maillog_try_shape, cmd_maillog_try } };
+static const struct cli_verb verbs[] = {
+        { "report", &maillog_report_shape, maillog_report_run },
+        { "try", &maillog_try_shape, maillog_try_run },
+        { "find", &maillog_find_shape, maillog_find_run },
+        { "index", &maillog_index_shape, maillog_index_run },
+};
 
 int cmd_maillog(int argc, char **argv)
 {

@@ -332,7 +332,7 @@ static int print(const struct report *r)
         return cli_print(&out);
 }
 
-int cmd_maillog_report(int argc, char **argv)
+int maillog_report_run(int argc, char **argv)
 {
         struct report r = { 0 };
         int status;

@@ -241,7 +241,7 @@ static int print(const struct trial *t)
         return cli_print(&out);
 }
 
-int cmd_maillog_try(int argc, char **argv)
+int maillog_try_run(int argc, char **argv)
 {
         struct trial t = { 0 };
         int status;

@@ -17,7 +17,7 @@ enum packing { PLAIN, GZIP, XZ, ZSTD };
 struct maillog_reader {
         int fd;
         enum packing packing;
-        uint64_t size, done, too_long;
+        uint64_t size, done, too_long, device, inode;
         int64_t written;
         uint8_t *packed; /* what was read and not unpacked yet */
         size_t packed_at, packed_n;
@@ -27,8 +27,10 @@ struct maillog_reader {
         lzma_stream xz;
         ZSTD_DStream *zstd;
         char *buffer;
-        size_t kept; /* half a line, at the start of the buffer */
+        size_t kept; /* half a line, or what was peeked at, behind what was given */
         size_t given;
+        uint64_t offset, end; /* in the unpacked bytes: of the piece given; of what is in the buffer */
+        bool peeked;          /* what is kept was not searched for line ends */
 };
 
 /* --- bytes --- */
@@ -129,7 +131,7 @@ static ssize_t unpack(struct maillog_reader *r, char *out, size_t n)
         return 0;
 }
 
-static ssize_t next_bytes(struct maillog_reader *r, char *out, size_t n)
+static ssize_t more_bytes(struct maillog_reader *r, char *out, size_t n)
 {
         if (r->packing != PLAIN)
                 return unpack(r, out, n);
@@ -140,6 +142,13 @@ static ssize_t next_bytes(struct maillog_reader *r, char *out, size_t n)
                 return (ssize_t)head;
         }
         return read_some(r, out, n);
+}
+
+static ssize_t next_bytes(struct maillog_reader *r, char *out, size_t n)
+{
+        ssize_t got = more_bytes(r, out, n);
+        r->end += got > 0 ? (uint64_t)got : 0;
+        return got;
 }
 
 bool maillog_reader_packed(const struct maillog_reader *r)
@@ -174,8 +183,9 @@ int maillog_reader_next(struct maillog_reader *r, struct slice *piece)
                 if (got < 0)
                         return (int)got;
                 r->ended = got == 0;
-                size_t before = n;
+                size_t before = r->peeked ? 0 : n;
                 n += (size_t)got;
+                r->peeked = false;
                 if (r->skipping)
                         n = skip_rest(r, n);
                 const char *end = n > before ? memrchr(r->buffer + before, '\n', n - before)
@@ -184,6 +194,7 @@ int maillog_reader_next(struct maillog_reader *r, struct slice *piece)
                 if (end) {
                         r->given = (size_t)(end - r->buffer) + 1;
                         r->kept = n - r->given;
+                        r->offset = r->end - n;
                         *piece = (struct slice){ r->buffer, r->given };
                         return 1;
                 }
@@ -193,6 +204,7 @@ int maillog_reader_next(struct maillog_reader *r, struct slice *piece)
                         n = 0;
                 }
         }
+        r->offset = r->end - n;
         *piece = (struct slice){ r->buffer, n };
         return n > 0;
 }
@@ -219,6 +231,20 @@ static int begin_packing(struct maillog_reader *r)
         return 0;
 }
 
+/* From the start of the file. A pipe may give single bytes. */
+static int begin(struct maillog_reader *r)
+{
+        while (r->packed_n < 8) {
+                ssize_t got = read_some(r, r->packed + r->packed_n, PACKED - r->packed_n);
+                if (got < 0)
+                        return (int)got;
+                if (got == 0)
+                        break;
+                r->packed_n += (size_t)got;
+        }
+        return begin_packing(r);
+}
+
 int maillog_reader_open(const char *path, struct maillog_reader **ret)
 {
         int fd = strcmp(path, "-") == 0 ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
@@ -236,22 +262,111 @@ int maillog_reader_take(int fd, struct maillog_reader **ret)
                 return -EISDIR;
         if (S_ISREG(st.st_mode)) {
                 r->size = (uint64_t)st.st_size;
+                r->device = st.st_dev;
+                r->inode = st.st_ino;
                 r->written = st.st_mtim.tv_sec * SECOND + st.st_mtim.tv_nsec / 1000;
         }
         r->packed = xmalloc(PACKED);
         r->buffer = xmalloc(BUFFER);
-        while (r->packed_n < 8) { /* a pipe may give single bytes */
-                ssize_t got = read_some(r, r->packed + r->packed_n, PACKED - r->packed_n);
-                if (got < 0)
-                        return (int)got;
-                if (got == 0)
-                        break;
-                r->packed_n += (size_t)got;
-        }
-        int failed = begin_packing(r);
+        int failed = begin(r);
         if (failed == 0)
                 *ret = take(r);
         return failed;
+}
+
+static void end_packing(struct maillog_reader *r)
+{
+        inflateEnd(&r->gzip);
+        lzma_end(&r->xz);
+        ZSTD_freeDStream(r->zstd);
+}
+
+/* --- going elsewhere --- */
+
+static int rewind_file(struct maillog_reader *r)
+{
+        if (lseek(r->fd, 0, SEEK_SET) == -1)
+                return -errno;
+        end_packing(r);
+        *r = (struct maillog_reader){ .fd = r->fd,
+                                      .size = r->size,
+                                      .device = r->device,
+                                      .inode = r->inode,
+                                      .written = r->written,
+                                      .too_long = r->too_long,
+                                      .packed = r->packed,
+                                      .buffer = r->buffer };
+        return begin(r);
+}
+
+/* Of a plain file the place is the file's own. */
+static int jump(struct maillog_reader *r, uint64_t to)
+{
+        uint64_t end = to < r->size ? to : r->size;
+        if (lseek(r->fd, (off_t)end, SEEK_SET) == -1)
+                return -errno;
+        r->packed_at = r->packed_n;
+        r->done = r->end = end;
+        r->given = r->kept = 0;
+        return 0;
+}
+
+/* Within what is in the buffer, given or not. */
+static void step_to(struct maillog_reader *r, uint64_t to)
+{
+        size_t left = to < r->end ? (size_t)(r->end - to) : 0;
+        r->given += r->kept - left;
+        r->kept = left;
+        r->peeked = true;
+}
+
+int maillog_reader_seek(struct maillog_reader *r, uint64_t to)
+{
+        if (to < r->end - r->kept - r->given) {
+                int failed = rewind_file(r);
+                if (failed)
+                        return failed;
+        }
+        r->skipping = false;
+        if (r->packing == PLAIN && r->size && to > r->end)
+                return jump(r, to);
+        while (to > r->end && !r->ended) {
+                uint64_t far = to - r->end;
+                ssize_t got = next_bytes(r, r->buffer, far < BUFFER ? (size_t)far : BUFFER);
+                if (got < 0)
+                        return (int)got;
+                r->ended = got == 0;
+                r->given = r->kept = 0;
+        }
+        step_to(r, to);
+        return 0;
+}
+
+ssize_t maillog_reader_peek(struct maillog_reader *r, char *out, size_t n)
+{
+        memmove(r->buffer, r->buffer + r->given, r->kept);
+        r->given = 0;
+        while (r->kept < n && !r->ended) {
+                ssize_t got = next_bytes(r, r->buffer + r->kept, PIECE);
+                if (got < 0)
+                        return got;
+                r->ended = got == 0;
+                r->kept += (size_t)got;
+                r->peeked = true;
+        }
+        size_t some = r->kept < n ? r->kept : n;
+        memcpy(out, r->buffer, some);
+        return (ssize_t)some;
+}
+
+bool maillog_reader_same(const struct maillog_reader *a, const struct maillog_reader *b)
+{
+        return a->size && b->size && a->device == b->device && a->inode == b->inode;
+}
+
+uint64_t maillog_reader_offset(const struct maillog_reader *r)
+{
+        return r->offset;
 }
 
 void maillog_reader_free_(struct maillog_reader **r)
@@ -261,9 +376,7 @@ void maillog_reader_free_(struct maillog_reader **r)
                 return;
         if (gone->fd != -1)
                 close(gone->fd);
-        inflateEnd(&gone->gzip);
-        lzma_end(&gone->xz);
-        ZSTD_freeDStream(gone->zstd);
+        end_packing(gone);
         free(gone->packed);
         free(gone->buffer);
         free(gone);

@@ -31,3 +31,13 @@ uint64_t maillog_reader_done(const struct maillog_reader *r);   /* of it */
 uint64_t maillog_reader_too_long(const struct maillog_reader *r);
 /* What is wrong with packed data that ended too soon, or NULL: what stood before it was given. */
 const char *maillog_reader_trouble(const struct maillog_reader *r);
+
+/* For who knows where in a file he wants to read. Offsets are those of the unpacked bytes. */
+bool maillog_reader_same(const struct maillog_reader *a, const struct maillog_reader *b); /* two names of one file */
+/* Where the last piece began. */
+uint64_t maillog_reader_offset(const struct maillog_reader *r);
+/* The next piece begins there, or at the end where that is sooner. Packed data is unpacked up to there, going back from its start.
+ * -ESPIPE: going back in what is no file. */
+int maillog_reader_seek(struct maillog_reader *r, uint64_t to);
+/* Copies up to n of the bytes that come next, without taking them; n is at most MAILLOG_LINE_MOST. How many, or -errno. */
+ssize_t maillog_reader_peek(struct maillog_reader *r, char *out, size_t n);

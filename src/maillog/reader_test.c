@@ -141,10 +141,46 @@ static void long_lines(void **state)
         }
 }
 
+/* From each place on, forwards and back, the same lines come as if all before were cut off. */
+static void goes_to(struct slice file, struct slice all)
+{
+        automaillogreader *r = NULL;
+        char ahead[100];
+        put(file);
+        assert_int_equal(maillog_reader_open(path, &r), 0);
+        static const double places[] = { 0, 0.5, 0.5, 0.51, 0.9, 0.1, 1, 0.3, 2, 0 };
+        for (size_t i = 0; i < COUNT_OF(places); i++) {
+                size_t to = (size_t)((double)all.n * places[i]), at = to < all.n ? to : all.n;
+                size_t some = all.n - at < sizeof ahead ? all.n - at : sizeof ahead;
+                struct slice piece;
+                assert_int_equal(maillog_reader_seek(r, to), 0);
+                assert_int_equal(maillog_reader_peek(r, ahead, sizeof ahead), some);
+                assert_memory_equal(ahead, all.p + at, some);
+                for (int k = 0; k < 3 && maillog_reader_next(r, &piece) == 1; k++) {
+                        assert_int_equal(maillog_reader_offset(r), at);
+                        assert_true(slice_starts(slice_from(all, at), piece));
+                        at += piece.n;
+                        assert_true(at == all.n || all.p[at - 1] == '\n');
+                }
+        }
+}
+
+static void elsewhere(void **state)
+{
+        (void)state;
+        autobuf text;
+        struct slice all = sample(&text);
+        size_t room = all.n * 2 + 4096;
+        autofree char *out = xmalloc(room);
+        goes_to(all, all);
+        goes_to(pack_gzip(all, out, room), all);
+        goes_to((struct slice){ out, ZSTD_compress(out, room, all.p, all.n, 1) }, all);
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = { cmocka_unit_test(plain), cmocka_unit_test(packed),
-                                            cmocka_unit_test(long_lines) };
+                                            cmocka_unit_test(long_lines), cmocka_unit_test(elsewhere) };
         close(mkstemp(path));
         int failed = cmocka_run_group_tests(tests, NULL, NULL);
         unlink(path);
