@@ -22,6 +22,8 @@ static inline bool scan_take(struct slice *s, struct slice literal)
 bool scan_until(struct slice *s, struct slice literal, struct slice *ret);
 /* A decimal number; false where there is none or it is too large. */
 bool scan_number(struct slice *s, uint64_t *ret);
+/* "554 5.7.1 ", "554-", "5.7.1 ": either may be absent, and is then left as it was. */
+void scan_code(struct slice *s, uint32_t *code, struct slice *dsn);
 /* "<…>": a quoted local part may hold '>' and blanks (RFC 5321 4.1.2). */
 bool scan_angle(struct slice *s, struct slice *ret);
 /* "name[address]", "[address]", with ":port" or without. The name has no blanks. */
