@@ -38,3 +38,32 @@ enum mail_daemon mail_daemon_of(struct slice program, struct slice *instance)
                         return (enum mail_daemon)(i + 1);
         return MAIL_BY_NONE;
 }
+
+void mail_event_print(const struct mail_event *e, struct buf *out)
+{
+        static const char *const statuses[] = { "", "sent", "deferred", "bounced", "expired", "other" };
+        const struct {
+                const char *name;
+                struct slice value;
+        } slices[] = { { "id", e->queue_id },      { "host", e->client.name }, { "addr", e->client.address },
+                       { "port", e->client.port }, { "login", e->login },      { "method", e->method },
+                       { "stage", e->stage },      { "action", e->action },    { "dsn", e->dsn },
+                       { "echo", e->echo },        { "from", e->from },        { "to", e->to },
+                       { "orig", e->orig_to },     { "helo", e->helo },        { "mid", e->message_id },
+                       { "delay", e->delay },      { "other", e->other_id },   { "text", e->text } };
+        const struct {
+                const char *name;
+                uint64_t value;
+        } numbers[] = { { "code", e->code }, { "size", e->size }, { "nrcpt", e->nrcpt }, { "attempts", e->attempts } };
+        buf_adds(out, mail_kind_name(e->kind));
+        if (e->odd)
+                buf_adds(out, " odd");
+        if (e->status)
+                buf_addf(out, " status=%s", statuses[e->status]);
+        for (size_t i = 0; i < COUNT_OF(numbers); i++)
+                if (numbers[i].value)
+                        buf_addf(out, " %s=%llu", numbers[i].name, (unsigned long long)numbers[i].value);
+        for (size_t i = 0; i < COUNT_OF(slices); i++)
+                if (slices[i].value.n)
+                        buf_addf(out, " %s=%.*s", slices[i].name, SLICE_ARGS(slices[i].value));
+}

@@ -7,7 +7,7 @@
  * Limits:  none. */
 #pragma once
 
-#include "base/slice.h"
+#include "base/buf.h"
 
 #define MAIL_DAEMONS(X)                                                                                                \
         X(SMTPD, "smtpd")                                                                                              \
@@ -123,3 +123,6 @@ const char *mail_kind_name(enum mail_kind kind);
 /* "postfix/submission/smtpd", "exim4", "dovecot": its daemon, NONE where it is none of ours; *instance gets what stands before the first
  * slash. */
 enum mail_daemon mail_daemon_of(struct slice program, struct slice *instance);
+/* The event in one line, kind first: "delivery id=… addr=… to=… status=sent text=…", what is not there left out. For tests and for whoever asks how
+ * a line was read. */
+void mail_event_print(const struct mail_event *e, struct buf *out);

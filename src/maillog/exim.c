@@ -191,7 +191,7 @@ static void quoting(struct slice s, const struct client_line *line, struct mail_
         const struct mail_event before = *ret;
         struct mail_event found = before;
         unsigned ways = 0, places = 0;
-        struct slice skipped;
+        struct slice skipped, words = slice_trim((struct slice){ s.p, line->starts.n });
         for (; places <= EXIM_WAYS && scan_until(&s, S(" H="), &skipped); places++) {
                 struct mail_event e = before;
                 unsigned here = exim_host(s, &line->rest, &e);
@@ -204,7 +204,7 @@ static void quoting(struct slice s, const struct client_line *line, struct mail_
         ret->kind = line->rest.kind;
         ret->stage = line->rest.stage;
         if (line->rest.read == text_rest) /* the rest of it is the client's */
-                ret->text = slice_trim(line->starts);
+                ret->text = words;
 }
 
 static bool of_client(struct slice s, struct mail_event *ret)

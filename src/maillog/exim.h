@@ -6,7 +6,7 @@
  * status hold, its fields are empty, its client, too: only that address is a client's which must be. Exim writes the name that
  * HELO gave in parentheses, so it can hide nothing that stands before it, and whoever makes his line odd does so with what is no login and no
  * mailbox.
- * Owns:    nothing; slices point into the line.
+ * Owns:    nothing; slices point into the line, but for the stage, which is a name.
  * Threads: pure functions.
  * Limits:  a line over 870 bytes that Exim cut for syslog, "[1/3] ", is odd, and its other parts are notes. */
 #pragma once

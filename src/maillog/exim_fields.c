@@ -219,11 +219,12 @@ static bool arrival_rest(struct slice s, const struct exim_rest *rest, struct ma
                 protocol = protocol || slice_eq(key, S("P"));
                 size = size || slice_eq(key, S("S"));
         }
-        if (scan_take(&s, S(" from ")) && !exim_word(&s, &value))
+        if (scan_take(&s, S(" from ")) && (!exim_word(&s, &value) || *value.p != '<'))
                 return false;
         if (scan_take(&s, S(" for")))
-                while (scan_take(&s, S(" ")) && exim_word(&s, &value))
-                        ret->nrcpt++;
+                for (; scan_take(&s, S(" ")); ret->nrcpt++)
+                        if (!exim_word(&s, &value) || !memchr(value.p, '@', value.n))
+                                return false;
         return !s.n && protocol && size;
 }
 

@@ -9,8 +9,8 @@
 static bool take_recipient(struct slice *s, struct mail_event *ret)
 {
         struct slice first, original = { 0 }, skipped;
-        if (s->n &&
-            memchr("|/>", *s->p, 3)) { /* a command, a file, an answer: the operator's or the mailbox's owner's text */
+        bool command = s->n && memchr("|/>", *s->p, 3);
+        if (command) { /* a command, a file, an answer: the operator's or the mailbox's owner's text */
                 const char *p = memmem(s->p, s->n, " <", 2);
                 size_t n = p ? (size_t)(p - s->p) : slice_find(*s, ' ');
                 first = (struct slice){ s->p, n };
@@ -27,7 +27,7 @@ static bool take_recipient(struct slice *s, struct mail_event *ret)
                 if (!scan_angle(s, &original))
                         return false;
         }
-        bool whole = memchr(first.p, '@', first.n) || !original.n;
+        bool whole = !original.n || (!command && memchr(first.p, '@', first.n));
         ret->to = whole ? first : original;
         ret->orig_to = whole ? original : (struct slice){ 0 };
         return true;
@@ -228,13 +228,13 @@ bool exim_of_client(struct slice s, const struct exim_rest *rest, struct mail_ev
                 else if (slice_eq(key, S("A")))
                         exim_login(value, ret);
         }
+        struct slice words = slice_from(s, s.n > 0);
         for (size_t i = 0; i < COUNT_OF(rows); i++)
                 if (scan_take(&s, rows[i].starts)) {
                         ret->kind = rows[i].kind;
-                        ret->text = s;
+                        ret->text = ret->kind == MAIL_NOTE ? words : s;
                         return true;
                 }
-        struct slice words = slice_from(s, s.n > 0);
         if (!scan_take(&s, S(" temporarily rejected ")) && !scan_take(&s, S(" rejected ")))
                 return false;
         ret->action = (struct slice){ words.p, (size_t)(s.p - words.p) - 1 };

@@ -2,6 +2,7 @@
 #include "maillog/reader.h"
 
 #include "base/time.h"
+#include "maillog/journal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 #include <zstd.h>
 
 enum { PACKED = 256 << 10, PIECE = 64 << 10, BUFFER = MAILLOG_LINE_MOST + PIECE, XZ_MEMORY = 256 << 20 };
+enum { LINES_MOST = 4 << 20 }; /* what one piece of a journal can become: an entry, and short ones that grow */
 
 enum packing { PLAIN, GZIP, XZ, ZSTD };
 
@@ -29,6 +31,13 @@ struct maillog_reader {
         char *buffer;
         size_t kept; /* half a line, at the start of the buffer */
         size_t given;
+        char head[JOURNAL_HEAD]; /* the first bytes of the text, looked at to see what it is */
+        size_t head_at, head_n;
+        bool looked;
+        struct journal *journal; /* it is an export of one; NULL: it is lines */
+        struct buf lines;        /* of it */
+        size_t lines_at;
+        bool journal_ended;
 };
 
 /* --- bytes --- */
@@ -142,6 +151,74 @@ static ssize_t next_bytes(struct maillog_reader *r, char *out, size_t n)
         return read_some(r, out, n);
 }
 
+/* --- text: as it is, or what a journal's export becomes --- */
+
+/* Whether it is such an export; a pipe may give single bytes. */
+static ssize_t look(struct maillog_reader *r)
+{
+        while (r->head_n < JOURNAL_HEAD) {
+                ssize_t got = next_bytes(r, r->head + r->head_n, JOURNAL_HEAD - r->head_n);
+                if (got < 0)
+                        return got;
+                if (got == 0)
+                        break;
+                r->head_n += (size_t)got;
+        }
+        r->looked = true;
+        if (journal_begins((struct slice){ r->head, r->head_n })) {
+                r->journal = journal_new();
+                buf_init(&r->lines, LINES_MOST);
+        }
+        return 0;
+}
+
+static size_t take_head(struct maillog_reader *r, char *out, size_t n)
+{
+        size_t left = r->head_n - r->head_at;
+        n = left < n ? left : n;
+        memcpy(out, r->head + r->head_at, n);
+        r->head_at += n;
+        return n;
+}
+
+/* The lines of the next bytes of an export. */
+static ssize_t fill_lines(struct maillog_reader *r, char *room, size_t n)
+{
+        ssize_t got = (ssize_t)take_head(r, room, n);
+        if (got == 0)
+                got = next_bytes(r, room, n);
+        if (got < 0)
+                return got;
+        buf_clear(&r->lines);
+        r->lines_at = 0;
+        bool good = got ? journal_feed(r->journal, (struct slice){ room, (size_t)got }, &r->lines)
+                        : journal_end(r->journal, &r->lines);
+        r->journal_ended = got == 0 || !good;
+        if (!good && !r->trouble)
+                r->trouble = got ? "its journal export is damaged" : "it ends in the middle of a journal entry";
+        return 0;
+}
+
+static ssize_t next_text(struct maillog_reader *r, char *out, size_t n)
+{
+        ssize_t failed = r->looked ? 0 : look(r);
+        if (failed < 0)
+                return failed;
+        if (!r->journal)
+                return r->head_at < r->head_n ? (ssize_t)take_head(r, out, n) : next_bytes(r, out, n);
+        while (r->lines_at == r->lines.n && !r->journal_ended) {
+                failed = fill_lines(r, out, n);
+                if (failed < 0)
+                        return failed;
+        }
+        size_t left = r->lines.n - r->lines_at;
+        n = left < n ? left : n;
+        if (n)
+                memcpy(out, r->lines.p + r->lines_at, n);
+        r->lines_at += n;
+        return (ssize_t)n;
+}
+
 /* --- lines --- */
 
 /* What is left of a line that was too long to keep goes, up to its end. */
@@ -160,7 +237,7 @@ int maillog_reader_next(struct maillog_reader *r, struct slice *piece)
         memmove(r->buffer, r->buffer + r->given, n);
         r->given = r->kept = 0;
         while (!r->ended) {
-                ssize_t got = next_bytes(r, r->buffer + n, n + PIECE <= BUFFER ? PIECE : BUFFER - n);
+                ssize_t got = next_text(r, r->buffer + n, n + PIECE <= BUFFER ? PIECE : BUFFER - n);
                 if (got < 0)
                         return (int)got;
                 r->ended = got == 0;
@@ -248,6 +325,8 @@ void maillog_reader_free_(struct maillog_reader **r)
         inflateEnd(&gone->gzip);
         lzma_end(&gone->xz);
         ZSTD_freeDStream(gone->zstd);
+        journal_free(gone->journal);
+        buf_done(&gone->lines);
         free(gone->packed);
         free(gone->buffer);
         free(gone);
@@ -270,7 +349,7 @@ uint64_t maillog_reader_done(const struct maillog_reader *r)
 
 uint64_t maillog_reader_too_long(const struct maillog_reader *r)
 {
-        return r->too_long;
+        return r->too_long + (r->journal ? journal_left_out(r->journal) : 0);
 }
 
 const char *maillog_reader_trouble(const struct maillog_reader *r)
