@@ -153,10 +153,13 @@ static bool take_place_address(struct slice *s, struct slice *ret)
 {
         enum { MOST = 100 };
         struct slice at = *s, word;
-        if (scan_angle(&at, &word)) {
-                bool cut = word.n + 2 > MOST; /* where it ends, and what the reason is, cannot be told */
-                *ret = cut ? (struct slice){ 0 } : word;
-                *s = cut ? slice_from(*s, s->n) : at;
+        if (scan_angle(&at, &word) && word.n + 2 <= MOST) {
+                *ret = word;
+                *s = at;
+                return true;
+        }
+        if (s->n > MOST && *s->p == '<') { /* cut: where it ends, and what the reason is, cannot be told */
+                *s = slice_from(*s, s->n);
                 return true;
         }
         if (!exim_word(s, ret))

@@ -12,10 +12,10 @@
 /* The literal in front. */
 static inline bool scan_take(struct slice *s, struct slice literal)
 {
-        bool there = s->n >= literal.n && memcmp(s->p, literal.p, literal.n) == 0;
-        s->p += there ? literal.n : 0;
-        s->n -= there ? literal.n : 0;
-        return there;
+        if (s->n < literal.n || memcmp(s->p, literal.p, literal.n) != 0)
+                return false;
+        *s = (struct slice){ s->p + literal.n, s->n - literal.n };
+        return true;
 }
 
 /* What stands before the literal; both are taken. */
