@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """maillog report: totals against what the generator of the log knows, packed files, and text that strangers write."""
+import datetime
 import gzip
 import json
 import lzma
@@ -7,6 +8,7 @@ import os
 import pathlib
 import re
 import shutil
+import struct
 import subprocess
 
 import pytest
@@ -78,7 +80,7 @@ def test_every_key_is_documented(porteiro, generated, tmp_path):
 def test_what_is_not_understood_is_counted_and_shown(porteiro, tmp_path):
     lines = [b"Nov 28 13:20:02 mx1 postfix/smtpd[9]: never heard of", b"half a li", b"", b"x" * (3 << 20), b"\0\xff\n\0",
              b"Nov 28 13:20:02 mx1 postfix/smtpd[9]: connect from e[192.0.2.9]",
-             b"Nov 28 13:20:02 mx1 dovecot: imap-login: Login: user=<postfix/smtpd[9]: connect from>",
+             b"Nov 28 13:20:02 mx1 courier: imap-login: Login: user=<postfix/smtpd[9]: connect from>",
              b"Nov 28 13:20:03 mx1 postfix/smtpd[9]: NOQUEUE: reject: RCPT from e[192.0.2.9]: 554 5.7.1 <t@x>: Relay access denied; "
              b"from=<e@e> to=<t@x> proto=ESMTP helo=<Sender address rejected: not owned by user joe>"]
     (tmp_path / "log").write_bytes(b"\n".join(lines))
@@ -114,3 +116,48 @@ def test_times_without_year_and_zone(porteiro, tmp_path, zone, lines, hours):
     answer = porteiro.json("maillog", "report", path, "--zone", zone)
     assert [hour["at"][8:13] for hour in answer["hours"]] == hours
     assert answer["hours"][0]["at"].startswith("2026" if zone != "America/Sao_Paulo" else "2027")
+
+
+def journal_entry(line, at):
+    """An RFC 3339 line as `journalctl -o export` has it; what is no plain text stands with its length."""
+    host, program, message = re.match(rb"\S+ (\S+) ([^:]+): (.*)", line, re.S).groups()
+    name, _, pid = program.partition(b"[")
+    value = b"=" + message if not re.search(rb"[\x00-\x08\x0a-\x1f]", message) else b"\n" + struct.pack("<Q", len(message)) + message
+    return (b"__CURSOR=s=1;i=%d\n__REALTIME_TIMESTAMP=%d\n_TRANSPORT=syslog\nPRIORITY=6\nSYSLOG_IDENTIFIER=%s\nSYSLOG_PID=%s\nMESSAGE%s\n"
+            b"_HOSTNAME=%s\n\n" % (at, at, name, pid.rstrip(b"]"), value, host))
+
+
+@pytest.fixture(scope="module")
+def exported(generated):
+    """The same lines as a plain file and as an export."""
+    text, known = generated(1_000_000, "rfc3339")
+    lines = text.splitlines()
+    lines.append(lines[-1].split(b" ")[0] + b" mx1 postfix/smtpd[7]: connect from \x1b[192.0.2.9]")
+    export = b"".join(journal_entry(line, round(datetime.datetime.fromisoformat(line.split(b" ")[0].decode()).timestamp() * 1e6))
+                      for line in lines)
+    return b"\n".join(lines) + b"\n", export
+
+
+def test_an_export_of_the_journal_tells_what_its_lines_tell(porteiro, exported, tmp_path):
+    text, export = exported
+    for name, content in (("plain", text), ("export", export), ("packed", gzip.compress(export))):
+        (tmp_path / name).write_bytes(content)
+    answers = [report(porteiro, tmp_path / name) for name in ("plain", "export", "packed")]
+    for answer in answers:
+        assert answer["totals"].pop("bytes") > 0 and answer["totals"]["lines"] > 1000 and answer["totals"]["share"] == 1
+        for key in ("written", "at"):
+            answer.pop(key, None)
+    assert answers[0] == answers[1] == answers[2]
+
+
+def test_an_export_that_is_damaged_or_cut(porteiro, exported, tmp_path):
+    export = exported[1]
+    entry = export.index(b"\n\n") + 2
+    (tmp_path / "cut").write_bytes(export[:-20])
+    assert "in the middle of a journal entry" in porteiro.run("maillog", "report", tmp_path / "cut", status=1).stderr
+    (tmp_path / "damaged").write_bytes(export[:entry] + b"no field\n" + export[entry:])
+    assert "journal export is damaged" in porteiro.run("maillog", "report", tmp_path / "damaged", status=1).stderr
+    (tmp_path / "huge").write_bytes(export[:entry] + b"__REALTIME_TIMESTAMP=1\nMESSAGE=x\nCOREDUMP\n" + struct.pack("<Q", 5 << 20)
+                                    + b"\n" * (5 << 20) + b"\n\n" + export[:entry])
+    totals = report(porteiro, tmp_path / "huge")["totals"]
+    assert (totals["lines"], totals["too_long"]) == (2, 1)

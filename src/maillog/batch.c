@@ -2,7 +2,7 @@
 #include "maillog/batch.h"
 
 #include "base/time.h"
-#include "maillog/postfix.h"
+#include "maillog/parse.h"
 
 enum { HEADS = 1024, REASON_MOST = 160 };
 
@@ -137,6 +137,34 @@ static void say(const struct batch *b, struct entry *n, const struct mail_event 
         n->virus = e->kind == MAIL_CONTENT && slice_ieq(e->action, S("VIRUS"));
 }
 
+/* The place for one more. */
+static struct entry *add(struct batch *b)
+{
+        if (b->n == b->cap)
+                b->v = xgrow(b->v, &b->cap, b->n + 1, sizeof *b->v);
+        b->v[b->n] = (struct entry){ 0 };
+        return &b->v[b->n++];
+}
+
+static struct entry *add_copy(struct batch *b, const struct entry *from)
+{
+        struct entry copy = *from, *n = add(b);
+        *n = copy;
+        return n;
+}
+
+/* A line that says all at once is as many entries as another server has lines. */
+static void arrive(struct batch *b, struct entry *n, const struct mail_event *e)
+{
+        struct entry of_line = *n;
+        if (!e->other_id.n) /* else a bounce, made here */
+                begin(b, n, e);
+        else
+                b->n--;
+        identify(add_copy(b, &of_line), e);
+        queue(b, add_copy(b, &of_line), e);
+}
+
 static void fill(struct batch *b, struct entry *n, const struct mail_event *e)
 {
         switch (e->kind) {
@@ -153,21 +181,15 @@ static void fill(struct batch *b, struct entry *n, const struct mail_event *e)
         case MAIL_DELIVERY:
                 deliver(b, n, e);
                 break;
+        case MAIL_ARRIVAL:
+                arrive(b, n, e);
+                break;
         case MAIL_REMOVED:
                 break;
         default:
                 say(b, n, e);
                 break;
         }
-}
-
-/* The place for one more. */
-static struct entry *add(struct batch *b)
-{
-        if (b->n == b->cap)
-                b->v = xgrow(b->v, &b->cap, b->n + 1, sizeof *b->v);
-        b->v[b->n] = (struct entry){ 0 };
-        return &b->v[b->n++];
 }
 
 /* Lines that are counted and done with, unless a rule found something in them. */
@@ -196,7 +218,7 @@ static void read_line(struct batch *b, struct slice line, const struct syslog_li
                 b->sums.foreign++;
                 return;
         }
-        postfix_parse((enum mail_daemon)head->daemon, l->text, &e);
+        mail_parse((enum mail_daemon)head->daemon, l->text, &e);
         b->sums.kinds[e.kind]++;
         if (e.kind == MAIL_UNKNOWN) {
                 b->sums.unknown++;

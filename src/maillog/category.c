@@ -53,6 +53,14 @@ static const struct built_in built_in[] = {
         { REFUSALS, "message size ", "", CATEGORY_SIZE },
         { REFUSALS, "Protocol error", "", CATEGORY_PROTOCOL },
         { REFUSALS, "Improper use of SMTP command pipelining", "", CATEGORY_PROTOCOL },
+        { REFUSALS, "relay not permitted", "", CATEGORY_RELAY_DENIED }, /* these are Exim's */
+        { REFUSALS, "Unrouteable address", "", CATEGORY_LOCAL },
+        { REFUSALS, "Sender verify failed", "", CATEGORY_SENDER_OTHER },
+        { REFUSALS, "syntactically invalid argument", "", CATEGORY_HELO },
+        { REFUSALS, "message too big", "", CATEGORY_SIZE },
+        { REFUSALS, "SMTP protocol synchronization error", "", CATEGORY_PROTOCOL },
+        { REFUSALS, "", " is listed at ", CATEGORY_RBL },
+        { REFUSALS, "", "black list", CATEGORY_RBL },
         { REFUSALS, "", "greylist", CATEGORY_GREYLIST },
         { REFUSALS, "", "virus", CATEGORY_VIRUS },
         { REFUSALS, "", "infected", CATEGORY_VIRUS },
@@ -252,6 +260,10 @@ static struct slice plain(struct slice s, char out[CATEGORY_TEXT_MOST])
 bool category_reply(const struct mail_event *e, struct slice *ret)
 {
         struct slice text = e->text;
+        if (e->daemon == MAIL_BY_EXIM) {
+                *ret = text;
+                return e->kind == MAIL_DELIVERY && e->status != MAIL_SENT && e->code;
+        }
         if (e->kind == MAIL_SAID) {
                 *ret = text;
                 return e->client.address.p != NULL;

@@ -7,7 +7,7 @@
  * Limits:  none. */
 #pragma once
 
-#include "base/slice.h"
+#include "base/buf.h"
 
 #define MAIL_DAEMONS(X)                                                                                                \
         X(SMTPD, "smtpd")                                                                                              \
@@ -81,7 +81,10 @@
         X(LISTED, "listed")           /* dnsblog: client, text: the list */                                            \
         X(ANVIL, "anvil")             /* text */                                                                       \
         X(TLS, "tls")                 /* a TLS connection: text */                                                     \
-        X(CONTENT, "content")         /* the seed's filter: action: SPAM, GOOD, VIRUS */
+        X(CONTENT, "content")         /* the seed's filter: action: SPAM, GOOD, VIRUS */                               \
+        X(ARRIVAL, "arrival") /* client, login, method, from, size, nrcpt (0: not said), message_id at once; */        \
+                              /* other_id: the message that a bounce is of */                                          \
+        X(LOGIN, "login")     /* to a mailbox: client, login, method */
 
 #define KIND_ENUM(id, name) MAIL_##id,
 #define DAEMON_ENUM(id, name) MAIL_BY_##id,
@@ -105,7 +108,8 @@ struct mail_event {
         enum mail_daemon daemon;
         enum mail_status status;
         bool odd;
-        uint32_t code; /* of the SMTP reply, 0: none */
+        uint32_t code;     /* of the SMTP reply, 0: none */
+        uint32_t attempts; /* of AUTH_FAILED: how many the line tells of, 0: one */
         uint64_t size, nrcpt;
         struct slice queue_id, other_id; /* empty for NOQUEUE */
         struct mail_peer client;         /* or relay */
@@ -116,5 +120,9 @@ struct mail_event {
 };
 
 const char *mail_kind_name(enum mail_kind kind);
-/* "postfix/submission/smtpd": its daemon, NONE where it is none of ours; *instance gets what stands before the first slash. */
+/* "postfix/submission/smtpd", "exim4", "dovecot": its daemon, NONE where it is none of ours; *instance gets what stands before the first
+ * slash. */
 enum mail_daemon mail_daemon_of(struct slice program, struct slice *instance);
+/* The event in one line, kind first: "delivery id=… addr=… to=… status=sent text=…", what is not there left out. For tests and for whoever asks how
+ * a line was read. */
+void mail_event_print(const struct mail_event *e, struct buf *out);

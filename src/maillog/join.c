@@ -281,8 +281,8 @@ static void apply(struct join *j, uint32_t n, const struct batch *b, const struc
         case MAIL_REMOVED:
                 close_message(j, n);
                 break;
-        default: /* a refusal: by cleanup, of the whole message, of which nothing more is said */
-                if (e->daemon == MAIL_BY_CLEANUP && e->category) {
+        default: /* a refusal: by cleanup (or Exim), of the whole message, of which nothing more is said */
+                if ((e->daemon == MAIL_BY_CLEANUP || e->daemon == MAIL_BY_EXIM) && e->category) {
                         m->refused = e->category;
                         close_message(j, n);
                 }

@@ -10,25 +10,6 @@
  * HELO to look like another line gets an odd one. */
 #include "maillog/postfix_inside.h"
 
-/* "554 5.7.1 " */
-static void take_code(struct slice *s, struct mail_event *ret)
-{
-        uint64_t code, part;
-        struct slice at = *s;
-        if (scan_number(&at, &code) && code >= 200 && code < 600 &&
-            (scan_take(&at, S(" ")) || scan_take(&at, S("-")))) {
-                ret->code = (uint32_t)code;
-                *s = at;
-        }
-        at = *s;
-        if (at.n > 5 && *at.p >= '2' && *at.p <= '5' && at.p[1] == '.' &&
-            (at = slice_from(at, 2), scan_number(&at, &part)) && scan_take(&at, S(".")) && scan_number(&at, &part)) {
-                ret->dsn = (struct slice){ s->p, (size_t)(at.p - s->p) };
-                scan_take(&at, S(" "));
-                *s = at;
-        }
-}
-
 /* What stands before "; from=<", "; to=<" or "; proto=", the first of them; s is behind the "; ". */
 static bool take_reason(struct slice *s, struct slice *reason)
 {
@@ -112,7 +93,7 @@ bool postfix_refusal(struct slice s, struct mail_event *ret)
         } else {
                 return false;
         }
-        take_code(&s, ret);
+        scan_code(&s, &ret->code, &ret->dsn);
         struct slice at = s, all = s;
         if (scan_angle(&at, &ret->echo) && scan_take(&at, S(": ")))
                 s = at;

@@ -2,6 +2,7 @@
 #include "maillog/reader.h"
 
 #include "base/time.h"
+#include "maillog/journal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -11,6 +12,7 @@
 #include <zstd.h>
 
 enum { PACKED = 256 << 10, PIECE = 64 << 10, BUFFER = MAILLOG_LINE_MOST + PIECE, XZ_MEMORY = 256 << 20 };
+enum { LINES_MOST = 4 << 20 }; /* what one piece of a journal can become: an entry, and short ones that grow */
 
 enum packing { PLAIN, GZIP, XZ, ZSTD };
 
@@ -29,8 +31,15 @@ struct maillog_reader {
         char *buffer;
         size_t kept; /* half a line, or what was peeked at, behind what was given */
         size_t given;
-        uint64_t offset, end; /* in the unpacked bytes: of the piece given; of what is in the buffer */
-        bool peeked;          /* what is kept was not searched for line ends */
+        uint64_t offset, end;    /* in the unpacked bytes: of the piece given; of what is in the buffer */
+        bool peeked;             /* what is kept was not searched for line ends */
+        char head[JOURNAL_HEAD]; /* the first bytes of the text, looked at to see what it is */
+        size_t head_at, head_n;
+        bool looked;
+        struct journal *journal; /* it is an export of one; NULL: it is lines */
+        struct buf lines;        /* of it */
+        size_t lines_at;
+        bool journal_ended;
 };
 
 /* --- bytes --- */
@@ -144,13 +153,6 @@ static ssize_t more_bytes(struct maillog_reader *r, char *out, size_t n)
         return read_some(r, out, n);
 }
 
-static ssize_t next_bytes(struct maillog_reader *r, char *out, size_t n)
-{
-        ssize_t got = more_bytes(r, out, n);
-        r->end += got > 0 ? (uint64_t)got : 0;
-        return got;
-}
-
 bool maillog_reader_packed(const struct maillog_reader *r)
 {
         return r->packing != PLAIN;
@@ -158,7 +160,82 @@ bool maillog_reader_packed(const struct maillog_reader *r)
 
 ssize_t maillog_reader_bytes(struct maillog_reader *r, char *room, size_t most)
 {
-        return next_bytes(r, room, most);
+        return more_bytes(r, room, most);
+}
+
+/* --- text: as it is, or what a journal's export becomes --- */
+
+/* Whether it is such an export; a pipe may give single bytes. */
+static ssize_t look(struct maillog_reader *r)
+{
+        while (r->head_n < JOURNAL_HEAD) {
+                ssize_t got = more_bytes(r, r->head + r->head_n, JOURNAL_HEAD - r->head_n);
+                if (got < 0)
+                        return got;
+                if (got == 0)
+                        break;
+                r->head_n += (size_t)got;
+        }
+        r->looked = true;
+        if (journal_begins((struct slice){ r->head, r->head_n })) {
+                r->journal = journal_new();
+                buf_init(&r->lines, LINES_MOST);
+        }
+        return 0;
+}
+
+static size_t take_head(struct maillog_reader *r, char *out, size_t n)
+{
+        size_t left = r->head_n - r->head_at;
+        n = left < n ? left : n;
+        memcpy(out, r->head + r->head_at, n);
+        r->head_at += n;
+        return n;
+}
+
+/* The lines of the next bytes of an export. */
+static ssize_t fill_lines(struct maillog_reader *r, char *room, size_t n)
+{
+        ssize_t got = (ssize_t)take_head(r, room, n);
+        if (got == 0)
+                got = more_bytes(r, room, n);
+        if (got < 0)
+                return got;
+        buf_clear(&r->lines);
+        r->lines_at = 0;
+        bool good = got ? journal_feed(r->journal, (struct slice){ room, (size_t)got }, &r->lines)
+                        : journal_end(r->journal, &r->lines);
+        r->journal_ended = got == 0 || !good;
+        if (!good && !r->trouble)
+                r->trouble = got ? "its journal export is damaged" : "it ends in the middle of a journal entry";
+        return 0;
+}
+
+static ssize_t next_text(struct maillog_reader *r, char *out, size_t n)
+{
+        ssize_t failed = r->looked ? 0 : look(r);
+        if (failed < 0)
+                return failed;
+        if (!r->journal)
+                return r->head_at < r->head_n ? (ssize_t)take_head(r, out, n) : more_bytes(r, out, n);
+        while (r->lines_at == r->lines.n && !r->journal_ended) {
+                failed = fill_lines(r, out, n);
+                if (failed < 0)
+                        return failed;
+        }
+        size_t left = r->lines.n - r->lines_at;
+        n = left < n ? left : n;
+        if (n)
+                memcpy(out, r->lines.p + r->lines_at, n);
+        r->lines_at += n;
+        return (ssize_t)n;
+}
+
+static ssize_t next_bytes(struct maillog_reader *r, char *out, size_t n)
+{
+        ssize_t got = next_text(r, out, n);
+        r->end += got > 0 ? (uint64_t)got : 0;
+        return got;
 }
 
 /* --- lines --- */
@@ -279,6 +356,8 @@ static void end_packing(struct maillog_reader *r)
         inflateEnd(&r->gzip);
         lzma_end(&r->xz);
         ZSTD_freeDStream(r->zstd);
+        journal_free(r->journal);
+        buf_done(&r->lines);
 }
 
 /* --- going elsewhere --- */
@@ -306,6 +385,7 @@ static int jump(struct maillog_reader *r, uint64_t to)
         if (lseek(r->fd, (off_t)end, SEEK_SET) == -1)
                 return -errno;
         r->packed_at = r->packed_n;
+        r->head_at = r->head_n;
         r->done = r->end = end;
         r->given = r->kept = 0;
         return 0;
@@ -328,7 +408,10 @@ int maillog_reader_seek(struct maillog_reader *r, uint64_t to)
                         return failed;
         }
         r->skipping = false;
-        if (r->packing == PLAIN && r->size && to > r->end)
+        ssize_t looked = r->looked ? 0 : look(r);
+        if (looked < 0)
+                return (int)looked;
+        if (r->packing == PLAIN && !r->journal && r->size && to > r->end)
                 return jump(r, to);
         while (to > r->end && !r->ended) {
                 uint64_t far = to - r->end;
@@ -399,7 +482,7 @@ uint64_t maillog_reader_done(const struct maillog_reader *r)
 
 uint64_t maillog_reader_too_long(const struct maillog_reader *r)
 {
-        return r->too_long;
+        return r->too_long + (r->journal ? journal_left_out(r->journal) : 0);
 }
 
 const char *maillog_reader_trouble(const struct maillog_reader *r)

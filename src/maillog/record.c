@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "maillog/record.h"
 
-#include "maillog/postfix.h"
+#include "maillog/parse.h"
 
 enum { BSD_TIME_LEAST = 14, RFC_TIME_LEAST = 19 };
 
@@ -16,7 +16,7 @@ bool record_read(struct syslog_clock *c, struct slice line, struct record *ret)
         ret->at = l.at;
         ret->host = l.host;
         ret->line = line;
-        postfix_parse(daemon, l.text, &ret->event);
+        mail_parse(daemon, l.text, &ret->event);
         return true;
 }
 

@@ -50,6 +50,24 @@ bool scan_number(struct slice *s, uint64_t *ret)
         return true;
 }
 
+void scan_code(struct slice *s, uint32_t *ret, struct slice *dsn)
+{
+        uint64_t code, part;
+        struct slice at = *s;
+        if (scan_number(&at, &code) && code >= 200 && code < 600 &&
+            (scan_take(&at, S(" ")) || scan_take(&at, S("-")))) {
+                *ret = (uint32_t)code;
+                *s = at;
+        }
+        at = *s;
+        if (at.n > 5 && *at.p >= '2' && *at.p <= '5' && at.p[1] == '.' &&
+            (at = slice_from(at, 2), scan_number(&at, &part)) && scan_take(&at, S(".")) && scan_number(&at, &part)) {
+                *dsn = (struct slice){ s->p, (size_t)(at.p - s->p) };
+                scan_take(&at, S(" "));
+                *s = at;
+        }
+}
+
 /* The length of a quoted string with its quotes; 0 where it is never closed. */
 static size_t quoted(struct slice s)
 {

@@ -12,10 +12,10 @@
 /* The literal in front. */
 static inline bool scan_take(struct slice *s, struct slice literal)
 {
-        bool there = s->n >= literal.n && memcmp(s->p, literal.p, literal.n) == 0;
-        s->p += there ? literal.n : 0;
-        s->n -= there ? literal.n : 0;
-        return there;
+        if (s->n < literal.n || memcmp(s->p, literal.p, literal.n) != 0)
+                return false;
+        *s = (struct slice){ s->p + literal.n, s->n - literal.n };
+        return true;
 }
 
 /* How many bytes stand before the first of three characters; s.n where none of them is there. Eight bytes a step. */
@@ -24,6 +24,8 @@ size_t scan_first_of(struct slice s, char a, char b, char c);
 bool scan_until(struct slice *s, struct slice literal, struct slice *ret);
 /* A decimal number; false where there is none or it is too large. */
 bool scan_number(struct slice *s, uint64_t *ret);
+/* "554 5.7.1 ", "554-", "5.7.1 ": either may be absent, and is then left as it was. */
+void scan_code(struct slice *s, uint32_t *code, struct slice *dsn);
 /* "<…>": a quoted local part may hold '>' and blanks (RFC 5321 4.1.2). */
 bool scan_angle(struct slice *s, struct slice *ret);
 /* "name[address]", "[address]", with ":port" or without. The name has no blanks. */

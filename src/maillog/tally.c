@@ -55,12 +55,18 @@ static struct maillog_counts *hour(struct maillog_tally *t, int64_t at)
         return &nowhere;
 }
 
+/* Not every server says in advance how many there are. */
+static uint32_t recipients_of(const struct message *m)
+{
+        return m->recipients ? m->recipients : m->sent + m->bounced;
+}
+
 static void add_message(struct maillog_counts *c, const struct message *m)
 {
         bool counts_now = m->arrived && m->queued && !m->again;
         c->messages += counts_now;
         c->bytes += counts_now ? m->size : 0;
-        c->recipients += counts_now ? m->recipients : 0;
+        c->recipients += counts_now ? recipients_of(m) : 0;
         c->delivered += m->handed ? 0 : m->sent;
         c->deferred += m->deferred;
         c->bounced += m->bounced;
@@ -94,7 +100,7 @@ static void count_message(struct maillog_tally *t, const struct message *m)
         all->messages += first;
         all->made += m->made && m->queued && !m->again;
         all->size += first ? m->size : 0;
-        all->recipients += first ? m->recipients : 0;
+        all->recipients += first ? recipients_of(m) : 0;
         all->delivered += m->handed ? 0 : m->sent;
         all->handed += m->handed ? m->sent : 0;
         all->forwarded += m->forwarded;
