@@ -35,6 +35,7 @@ enum {
         SANDBOX_ACCEPT = 16,  /* on a socket that listens already */
         SANDBOX_FORK = 32,    /* another of the same program, locked in as this one is; nobody need wait for it */
         SANDBOX_NET = 64,     /* sockets of IPv4 and IPv6, and TCP to anywhere */
+        SANDBOX_WATCH = 256,  /* inotify: to hear of files that change */
         SANDBOX_CONFINE = 128 /* children may lock themselves in further (base/confine.h) */
 };
 

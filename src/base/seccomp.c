@@ -43,12 +43,13 @@ static const int always[] = {
         CALL(rt_sigaction), CALL(rt_sigprocmask), CALL(rt_sigreturn), CALL(sigaltstack), CALL(exit), CALL(exit_group)
 };
 
-static const int files[] = {
-        CALL(mkdir),     CALL(mkdirat),   CALL(rmdir),     CALL(unlink),    CALL(unlinkat),
-        CALL(linkat),    CALL(rename),    CALL(renameat),  CALL(renameat2), CALL(fsync),
-        CALL(fdatasync), CALL(fallocate), CALL(truncate),  CALL(chmod),     CALL(fchmod),
-        CALL(fchmodat),  CALL(fchown),    CALL(utimensat), CALL(umask),     CALL(sync_file_range)
-};
+static const int files[] = { CALL(mkdir),          CALL(mkdirat),   CALL(rmdir),     CALL(unlink),    CALL(unlinkat),
+                             CALL(link),           CALL(linkat),    CALL(rename),    CALL(renameat),  CALL(renameat2),
+                             CALL(fsync),          CALL(fdatasync), CALL(fallocate), CALL(truncate),  CALL(chmod),
+                             CALL(fchmod),         CALL(fchmodat),  CALL(fchown),    CALL(utimensat), CALL(umask),
+                             CALL(sync_file_range) };
+
+static const int watching[] = { CALL(inotify_init1), CALL(inotify_add_watch), CALL(inotify_rm_watch) };
 
 static const int accepting[] = { CALL(accept), CALL(accept4) };
 
@@ -162,6 +163,8 @@ static int build(scmp_filter_ctx c, unsigned calls, bool deadly)
                 failed = allow_all(c, serve, COUNT_OF(serve));
         if (!failed && calls & SANDBOX_ACCEPT)
                 failed = allow_all(c, accepting, COUNT_OF(accepting));
+        if (!failed && calls & SANDBOX_WATCH)
+                failed = allow_all(c, watching, COUNT_OF(watching));
         if (!failed && calls & SANDBOX_FORK)
                 failed = allow_fork(c);
         if (!failed && calls & SANDBOX_NETLINK)

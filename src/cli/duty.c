@@ -6,7 +6,7 @@
 int cmd_duty(int argc, char **argv)
 {
         static const struct cli_shape shape = {
-                .usage = "duty keeper|gate|judge|sight|lease|auth|edge|deliver [--state DIR]",
+                .usage = "duty keeper|gate|judge|sight|lease|auth|edge|deliver|maillog [--state DIR]",
                 .words_least = 1,
                 .words_most = 1
         };

@@ -26,7 +26,7 @@ struct graph_set {
         size_t n, cap, files;
 };
 
-/* Every series of STATE/graph/ that one of the patterns names, all where there is none. Returns an exit status; says what was wrong. */
+/* Every series of STATE/graph/ and STATE/maillog/ that one of the patterns names, all where there is none. Returns an exit status; says what was wrong. */
 int graph_set_read(struct graph_set *set, const char *state, const char *const *patterns, size_t n_patterns);
 void graph_set_done(struct graph_set *set);
 #define autograph CLEANUP(graph_set_done) struct graph_set

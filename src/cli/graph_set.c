@@ -57,19 +57,18 @@ static int by_sum(const void *a, const void *b)
 
 int graph_set_read(struct graph_set *set, const char *state, const char *const *patterns, size_t n_patterns)
 {
-        autofree char *folder = xasprintf("%s/graph/", state);
         glob_t found;
         int status = EXIT_DONE, escaped = 0;
-        for (const char *c = folder; *c; c++)
-                escaped |= *c == '*' || *c == '?' || *c == '[' || *c == '\\';
-        autofree char *pattern = xasprintf("%s*.rings", folder);
+        for (const char *c = state; *c; c++)
+                escaped |= strchr("*?[\\{},", *c) != NULL;
+        autofree char *pattern = xasprintf("%s/{graph,maillog}/*.rings", state);
         if (escaped)
-                return cli_fail(EXIT_USAGE, "graph: %s: a folder of this name cannot be listed", folder);
-        int failed = glob(pattern, 0, NULL, &found);
+                return cli_fail(EXIT_USAGE, "graph: %s: a folder of this name cannot be listed", state);
+        int failed = glob(pattern, GLOB_BRACE, NULL, &found);
         if (failed == GLOB_NOMATCH)
-                return cli_fail(EXIT_NO, "graph: %s: nothing was sampled yet (porteiro graph sample)", folder);
+                return cli_fail(EXIT_NO, "graph: %s: nothing was sampled yet (porteiro graph sample), and no mail log is followed", state);
         if (failed)
-                return cli_fail(EXIT_SYSTEM, "graph: %s cannot be listed", folder);
+                return cli_fail(EXIT_SYSTEM, "graph: %s cannot be listed", state);
         for (size_t i = 0; i < found.gl_pathc && i < GRAPH_FILES_MOST && !status; i++)
                 status = read_file(set, found.gl_pathv[i], patterns, n_patterns);
         globfree(&found);

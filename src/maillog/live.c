@@ -24,57 +24,61 @@ struct live {
         } files[LIVE_FILES_MOST];
         struct slot *slots; /* by step, ascending */
         size_t n_slots, at; /* at: the one counted in last */
-        int64_t watched;    /* all steps before it are told; 0: none yet */
+        int64_t watched;    /* all before it is told; 0: nothing yet */
         struct batch_sums sums;
         char series[LIVE_SERIES][64];
 };
 
 /* --- counting --- */
 
-static void tell_slot(struct live *l, const struct slot *s, int64_t from, int64_t to)
+static void tell_slot(struct live *l, struct slot *s, int64_t from, int64_t to)
 {
         for (size_t i = 0; i < LIVE_SERIES; i++)
                 if (s->n[i] || (from < to && i < LIVE_COUNTS_ALL))
                         l->o.count(l->o.arg, i, from, to, s->n[i]);
+        memset(s->n, 0, sizeof s->n);
 }
 
-/* Steps without a line are known, too: nothing came. */
+/* Time without a line is known, too: nothing came. */
 static void tell_nothing(struct live *l, int64_t from, int64_t to)
 {
         for (size_t i = 0; i < LIVE_COUNTS_ALL && from < to; i++)
-                l->o.count(l->o.arg, i, from * LIVE_STEP, to * LIVE_STEP, 0);
+                l->o.count(l->o.arg, i, from, to, 0);
 }
 
-static void tell_before(struct live *l, int64_t step)
+/* All there is; what is of time that is over, or not yet, as late. */
+static void tell_until(struct live *l, int64_t until)
 {
-        size_t n = 0;
-        for (; n < l->n_slots && l->slots[n].step < step; n++) {
-                const struct slot *s = &l->slots[n];
-                bool late = l->watched && s->step < l->watched;
-                if (!late) {
-                        tell_nothing(l, l->watched ? l->watched : s->step, s->step);
-                        l->watched = s->step + 1;
+        if (!l->watched)
+                l->watched = l->n_slots ? l->slots[0].step * LIVE_STEP : until;
+        for (struct slot *s = l->slots; s < l->slots + l->n_slots; s++) {
+                int64_t start = s->step * LIVE_STEP, end = start + LIVE_STEP;
+                if (start > l->watched && start < until) {
+                        tell_nothing(l, l->watched, start);
+                        l->watched = start;
                 }
-                tell_slot(l, s, s->step * LIVE_STEP, (s->step + !late) * LIVE_STEP);
+                int64_t to = end < until ? end : until;
+                if (end > l->watched && start <= l->watched && to > l->watched) {
+                        tell_slot(l, s, l->watched, to);
+                        l->watched = to;
+                } else {
+                        tell_slot(l, s, start, start);
+                }
         }
-        if (l->watched && step > l->watched) {
-                tell_nothing(l, l->watched, step);
-                l->watched = step;
-        }
-        memmove(l->slots, l->slots + n, (l->n_slots - n) * sizeof *l->slots);
-        l->n_slots -= n;
-        l->at = 0;
+        tell_nothing(l, l->watched, until);
+        l->watched = until > l->watched ? until : l->watched;
+        l->n_slots = l->at = 0;
 }
 
 void live_tell(struct live *l, int64_t at)
 {
-        tell_before(l, at / LIVE_STEP);
+        tell_until(l, at);
 }
 
 void live_tell_read(struct live *l)
 {
         if (l->n_slots)
-                tell_before(l, l->slots[l->n_slots - 1].step);
+                tell_until(l, l->slots[l->n_slots - 1].step * LIVE_STEP);
 }
 
 static struct slot *slot_at(struct live *l, int64_t at)
@@ -90,7 +94,7 @@ static struct slot *slot_at(struct live *l, int64_t at)
                 return &l->slots[i - 1];
         }
         if (l->n_slots == LIVE_SLOTS) {
-                tell_before(l, l->slots[LIVE_SLOTS / 2].step);
+                tell_until(l, l->slots[LIVE_SLOTS - 1].step * LIVE_STEP);
                 return slot_at(l, at);
         }
         memmove(l->slots + i + 1, l->slots + i, (l->n_slots - i) * sizeof *l->slots);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* maillog/live.h - logs that are followed: what is counted of them over time, and who reaches a limit.
  *
- * Lines go in, file by file in their order; counts come out for steps of LIVE_STEP, each told once when the time up to a certain
- * instant is over, so that what was not watched is not zero. Lines that come later than that are told as late.
+ * Lines go in, file by file in their order; counts come out for steps of LIVE_STEP, with how much of a step was watched, so that
+ * what was not watched is not zero. Each count is told once, lines that come late as late ones.
  * Owns:    its tables.
  * Threads: one; knows the clock from its caller.
  * Limits:  LIVE_SLOTS steps wait to be told; then the oldest are told early. LIVE_NAMES clients, logins and senders at a time: when they are
@@ -43,9 +43,10 @@ struct live *live_new(const struct live_options *o);
 void live_free(struct live *l); /* NULL is fine */
 /* Whole lines of a file; written: when it was written last (µs), for the year of its times. */
 void live_take(struct live *l, size_t file, struct syslog_zone zone, struct slice lines, int64_t written);
-/* All that was written until `at` was read: tells what is counted up to the step before. */
+/* All that was written until `at` was read: tells what is counted up to then. */
 void live_tell(struct live *l, int64_t at);
-/* The same where there is more to be read: up to the youngest line. */
+/* The same where there is more to be read: up to the youngest line. What is counted of later steps is told as late: their time is told when it
+ * is over. */
 void live_tell_read(struct live *l);
 const char *live_series(const struct live *l,
                         size_t series); /* "received", "rejected/rbl" …; NULL: past the last one */

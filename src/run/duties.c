@@ -12,6 +12,7 @@
 #include "identity/feed.h"
 #include "judge/judge.h"
 #include "ledger/keeper.h"
+#include "maillog/duty.h"
 #include "run/reign.h"
 #include "run/state.h"
 
@@ -254,6 +255,29 @@ static int run_deliver(const char *dir)
         return status;
 }
 
+/* Its own folder may be written. */
+static void lock_in_maillog(const char *const *folders, size_t n)
+{
+        autofree struct sandbox_path *paths = xcalloc(n + 1, sizeof *paths);
+        autofree char *own = xasprintf("%s/maillog", self_dir);
+        for (size_t i = 0; i < n; i++)
+                paths[i] = (struct sandbox_path){ folders[i], SANDBOX_READ };
+        paths[n] = (struct sandbox_path){ own, SANDBOX_READ | SANDBOX_WRITE };
+        lock_in_paths_or_end(paths, n + 1);
+}
+
+static int run_maillog(const char *dir)
+{
+        reign = reign_wait(dir, maillog_wants, say_waiting);
+        int status = maillog_run(&(struct maillog_duty_options){ .dir = dir,
+                                                                 .policy = reigning_policy,
+                                                                 .text = reigning_text,
+                                                                 .still = still_there,
+                                                                 .lock_in = lock_in_maillog });
+        reign_free(reign);
+        return status;
+}
+
 static int run_auth(const char *dir)
 {
         char words[SHARE_PATH_MOST];
@@ -321,6 +345,9 @@ static const struct sandbox_path deliver_paths[] = { { NULL, SANDBOX_READ }, EVE
 /* The hashes are opened when there are any. */
 static const struct sandbox_path auth_paths[] = { { NULL, SANDBOX_READ }, EVERYBODY_READS };
 
+/* Its own folder and those of the logs are added. */
+static const struct sandbox_path maillog_paths[] = { { NULL, SANDBOX_READ }, EVERYBODY_READS };
+
 #define PATHS(table) .paths = table, .n_paths = COUNT_OF(table)
 
 const struct duty_row duties[] = {
@@ -338,6 +365,10 @@ const struct duty_row duties[] = {
           { .first = CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_DAC_READ_SEARCH), PATHS(lease_paths) },
           run_lease },
         { "auth", AUTH_USER, { .calls = SANDBOX_ACCEPT, .also = AUTH_GROUP, PATHS(auth_paths) }, run_auth },
+        { "maillog",
+          MAILLOG_USER,
+          { .calls = SANDBOX_FILES | SANDBOX_WATCH, .also = "adm", PATHS(maillog_paths) },
+          run_maillog },
         { "deliver", DELIVER_USER, { .calls = SANDBOX_FILES | SANDBOX_SERVE, PATHS(deliver_paths) }, run_deliver },
         { "edge",
           "porteiro-edge",

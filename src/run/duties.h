@@ -17,6 +17,7 @@
 #define GATE_USER "porteiro-gate"
 #define DELIVER_USER "porteiro-deliver"
 #define AUTH_USER "porteiro-auth"
+#define MAILLOG_USER "porteiro-maillog"
 /* Who may read the hashes of passwords. */
 #define AUTH_GROUP "porteiro-auth"
 

@@ -13,7 +13,7 @@
 enum { FOLDER_ALONE = 0750, FOLDER_SHARED = 01771, LOCK_SHARED = 0660, INNER_ALONE = 0700, INNER_SHARED = 02750 };
 
 struct owners {
-        uid_t keeper, gate, auth, deliver;
+        uid_t keeper, gate, auth, deliver, maillog;
         gid_t group;
 };
 
@@ -35,6 +35,10 @@ static bool find_owners(struct owners *ret)
         if (!pw)
                 return false;
         ret->auth = pw->pw_uid;
+        pw = getpwnam(MAILLOG_USER);
+        if (!pw)
+                return false;
+        ret->maillog = pw->pw_uid;
         const struct group *gr = getgrnam(DUTY_GROUP);
         if (gr)
                 ret->group = gr->gr_gid;
@@ -134,6 +138,12 @@ static int share(const char *dir, const struct owners *o)
                 failed = share_inner(folder, inner[i].name, inner[i].group, o);
         if (!failed)
                 failed = give_folders(folder, "leases", o, 1);
+        if (!failed && mkdirat(folder, "maillog", FOLDER_ALONE) == -1 && errno != EEXIST)
+                failed = -errno;
+        if (!failed)
+                failed = give_folders(
+                    folder, "maillog",
+                    &(struct owners){ o->maillog, o->maillog, o->maillog, o->maillog, o->maillog, o->group }, 1);
         if (failed)
                 return failed;
         if (fchown(folder, o->keeper, o->group) == -1 || fchmod(folder, FOLDER_SHARED) == -1)
