@@ -21,7 +21,7 @@ class home { port25 block }
 pool city { class home prefix 198.51.100.0/24, 2001:db8:100::/40 delegated 56 }
 gate { nflog-group %d }
 """
-DUTIES = ("keeper", "gate", "judge", "sight", "lease", "auth", "deliver", "edge")
+DUTIES = ("keeper", "gate", "judge", "sight", "lease", "auth", "deliver", "edge", "maillog")
 CAP_NET_ADMIN = 1 << 12
 CAP_DAC_READ_SEARCH = 1 << 2
 
@@ -139,7 +139,7 @@ def test_each_duty_becomes_its_own_user(reachable, tmp_path):
         for i, (duty, seen) in enumerate(locked_duties(box, run).items()):
             check_rights(duty, seen)
             assert seen["Uid"].split() == [str(61901 + i)] * 4, duty
-            assert seen["Gid"].split() == ["61900"] * 4 and seen["Groups"].split() == (["61950"] if duty == "auth" else []), duty
+            assert seen["Gid"].split() == ["61900"] * 4 and seen["Groups"].split() == {"auth": ["61950"], "maillog": ["4"]}.get(duty, []), duty  # 4: adm, who may read logs
         until("the rules", lambda: "198.51.100.0" in box.host.nft("list", "table", "inet", "porteiro"))
         box.run("quarantine", "add", "1", "--level", "mail", "--for", "1h", "--reason", "test")
         until("the quarantine", lambda: "198.51.100.1 " in box.host.nft("list", "set", "inet", "porteiro", "mail4_32_a"))
@@ -217,7 +217,7 @@ def test_the_wait_doubles(box):
 
 def test_sight_follows_the_group_of_the_generation(box):
     run = start(box)
-    until("all wait", lambda: [e["for"] for e in events(run, "waiting")] == ['"a first generation"'] * 5)
+    until("all wait", lambda: [e["for"] for e in events(run, "waiting")] == ['"a first generation"'] * 6)
     box.run("apply")
     until("bound", lambda: [e["group"] for e in events(run, "started") if e["duty"] == "sight"] == ["25"])
     box.policy(POLICY % 26)
@@ -265,7 +265,7 @@ def test_it_ends_all_in_reverse_order(box, number):
     run = start(box)
     box.run("apply")
     pids = [pid_of(run, duty) for duty in DUTIES]
-    until("all at work", lambda: {"sight", "lease", "auth"} <= {e["duty"] for e in events(run, "started")}
+    until("all at work", lambda: {"sight", "lease", "auth", "maillog"} <= {e["duty"] for e in events(run, "started")}
           and {"deliver", "edge"} <= {e["duty"] for e in events(run, "locked-in")})
     os.kill(supervisor_of(run), number)
     assert run.wait(15) == 0

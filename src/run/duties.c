@@ -365,10 +365,6 @@ const struct duty_row duties[] = {
           { .first = CAPABILITY(CAP_NET_ADMIN) | CAPABILITY(CAP_DAC_READ_SEARCH), PATHS(lease_paths) },
           run_lease },
         { "auth", AUTH_USER, { .calls = SANDBOX_ACCEPT, .also = AUTH_GROUP, PATHS(auth_paths) }, run_auth },
-        { "maillog",
-          MAILLOG_USER,
-          { .calls = SANDBOX_FILES | SANDBOX_WATCH, .also = "adm", PATHS(maillog_paths) },
-          run_maillog },
         { "deliver", DELIVER_USER, { .calls = SANDBOX_FILES | SANDBOX_SERVE, PATHS(deliver_paths) }, run_deliver },
         { "edge",
           "porteiro-edge",
@@ -377,6 +373,10 @@ const struct duty_row duties[] = {
             .calls = SANDBOX_CHILDREN | SANDBOX_SERVE | SANDBOX_NET | SANDBOX_CONFINE,
             PATHS(edge_paths) },
           run_edge },
+        { "maillog",
+          MAILLOG_USER,
+          { .calls = SANDBOX_FILES | SANDBOX_WATCH, .also = "adm", PATHS(maillog_paths) },
+          run_maillog },
 };
 const size_t n_duties = COUNT_OF(duties);
 
