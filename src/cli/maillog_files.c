@@ -130,6 +130,14 @@ int maillog_files_read(struct maillog_files *f)
         return r.status;
 }
 
+bool maillog_set_zone(const char *name, int *status)
+{
+        if (!name || time_set_zone(slice_of(name)))
+                return true;
+        *status = cli_fail(EXIT_USAGE, "--zone %s: there is no such zone", name);
+        return false;
+}
+
 struct rules *maillog_rules(const struct cli *cli, const char *file, int *status)
 {
         autodiags *d = diags_new();

@@ -24,5 +24,7 @@ struct maillog_files {
 int maillog_files_read(struct maillog_files *f);
 /* The rules of FILE; where it is NULL, those of the policy in force or of -c; where there is none, what is built in. NULL: *status says why. */
 struct rules *maillog_rules(const struct cli *cli, const char *file, int *status);
+/* --zone, which stands above that of any policy read before: so after all of them. NULL: nothing is changed. False: *status, and it was told. */
+bool maillog_set_zone(const char *name, int *status);
 /* The zone of this run, of libc: what local times in a log mean. */
 struct syslog_zone maillog_zone(void);

@@ -73,7 +73,10 @@ static size_t letters(struct slice s)
 
 static const char *shown(const struct graph *g, double value, char out[GRAPH_NUMBER_MAX])
 {
-        return graph_number(value * g->scale, out);
+        graph_number(value * g->scale, out);
+        if (g->language == GRAPH_PORTUGUESE && strchr(out, '.'))
+                *strchr(out, '.') = ',';
+        return out;
 }
 
 static const char *word(const struct drawing *d, enum graph_word w)
@@ -156,7 +159,7 @@ static void value_axis(const struct drawing *d)
                 if (v > 0)
                         buf_addf(d->out, "<path class=\"grid\" d=\"M0 %.1fH%d\"/>", y, PLOT_WIDTH);
                 buf_addf(d->out, "<text class=\"dim\" x=\"-8\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n", y + 4,
-                         graph_number(v, number));
+                         shown(d->g, v / d->g->scale, number));
         }
 }
 
