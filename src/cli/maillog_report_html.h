@@ -35,7 +35,7 @@ enum html_word {
         HTML_SINCE,
         HTML_AT,
         HTML_TIMES,
-        HTML_IN_ALL,
+        HTML_AT_LEAST,
         HTML_EVIDENCE,
         HTML_CATEGORY,
         HTML_MEANING,

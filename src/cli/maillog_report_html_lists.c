@@ -40,7 +40,7 @@ static void cell_limit(const struct page *p, const struct policy_mail_limit *l)
 
 void html_suspects(const struct page *p)
 {
-        static const enum html_word words[] = { HTML_WHO, HTML_LIMIT, HTML_SINCE, HTML_AT, HTML_TIMES, HTML_IN_ALL };
+        static const enum html_word words[] = { HTML_WHO, HTML_LIMIT, HTML_SINCE, HTML_AT, HTML_TIMES, HTML_AT_LEAST };
         const char *titles[COUNT_OF(words)];
         autofree const struct limits_caught **v = NULL;
         size_t n = maillog_suspects(maillog_tally_limits(p->r->tally), &v);
@@ -57,7 +57,7 @@ void html_suspects(const struct page *p)
                 cell_time(p, v[i]->since);
                 cell_time(p, v[i]->at);
                 html_cell_number(p, v[i]->times);
-                html_cell_number(p, v[i]->total);
+                html_cell_number(p, maillog_suspect_least(v[i]));
                 html_row_end(p);
                 evidence(p, v[i], COUNT_OF(titles));
         }

@@ -54,7 +54,7 @@ static void print_categories(const struct report *r, bool remote, const char *ti
 
 static void print_suspects(const struct report *r, struct buf *out)
 {
-        static const char *const titles[] = { "who", "since", "caught", "times", "in all", "limit" };
+        static const char *const titles[] = { "who", "since", "caught", "times", "at least", "limit" };
         autofree const struct limits_caught **v = NULL;
         size_t n = maillog_suspects(maillog_tally_limits(r->tally), &v);
         if (!n)
@@ -66,7 +66,7 @@ static void print_suspects(const struct report *r, struct buf *out)
                 table_add(t, "%.16s", time_print(v[i]->since, since));
                 table_add(t, "%.16s", time_print(v[i]->at, at));
                 table_add(t, "%llu", (unsigned long long)v[i]->times);
-                table_add(t, "%llu", (unsigned long long)v[i]->total);
+                table_add(t, "%llu", (unsigned long long)maillog_suspect_least(v[i]));
                 table_add_text(t, v[i]->limit->name, LIMIT_MOST);
         }
         buf_addf(out, "\nSuspects: %zu that reached a limit\n", n);

@@ -37,7 +37,7 @@ const char *html_word(const struct page *p, enum html_word w)
                 [HTML_SINCE] = { "since", "desde" },
                 [HTML_AT] = { "caught", "apanhado" },
                 [HTML_TIMES] = { "times", "vezes" },
-                [HTML_IN_ALL] = { "in all", "ao todo" },
+                [HTML_AT_LEAST] = { "at least", "ao menos" },
                 [HTML_EVIDENCE] = { "The lines that led to it: #", "As linhas que levaram a isso: #" },
                 [HTML_CATEGORY] = { "category", "categoria" },
                 [HTML_MEANING] = { "what it means", "o que significa" },

@@ -107,7 +107,7 @@ static void print_caught(const struct trial *t, const struct policy_mail_limit *
                          const struct limits_caught *const *v, size_t n, struct buf *out)
 {
         static const char *const titles[] = {
-                "who", "since", "caught", "times", "of it", "stopped", "of these nobody accused"
+                "who", "since", "caught", "times", "at least", "stopped", "nobody accused"
         };
         struct table *table = table_new(COUNT_OF(titles), titles);
         for (size_t i = 0, shown = 0; i < n && shown < t->top; i++) {
@@ -119,7 +119,7 @@ static void print_caught(const struct trial *t, const struct policy_mail_limit *
                 table_add(table, "%.16s", time_print(v[i]->since, since));
                 table_add(table, "%.16s", time_print(v[i]->at, at));
                 table_add(table, "%llu", (unsigned long long)v[i]->times);
-                table_add(table, "%llu", (unsigned long long)v[i]->total);
+                table_add(table, "%llu", (unsigned long long)maillog_suspect_least(v[i]));
                 table_add(table, "%llu", (unsigned long long)v[i]->stopped);
                 table_add(table, "%llu", (unsigned long long)v[i]->harmed);
         }
