@@ -24,6 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
                                    .daemon = MAIL_BY_CLEANUP,
                                    .of_message = true };
                 e.tag = data[1] % 21;
+                e.id = data[1] % 7;
                 e.local = data[2] % 3 == 1;
                 e.identity = data[2] % 8;
                 e.who = (struct entry_text){ data[3] % 4u, 3, data[3] % 4u };

@@ -189,3 +189,30 @@ void csv_put(struct buf *out, struct slice cell)
         }
         buf_addc(out, '"');
 }
+
+/* The last four are = + - @ as wide characters: some spreadsheets read them as the narrow ones. */
+static bool begins_formula(struct slice s)
+{
+        static const struct slice signs[] = {
+                S("="),           S("+"), S("-"), S("@"), S("\xef\xbc\x9d"), S("\xef\xbc\x8b"), S("\xef\xbc\x8d"),
+                S("\xef\xbc\xa0")
+        };
+        for (size_t i = 0; i < COUNT_OF(signs); i++)
+                if (slice_starts(s, signs[i]))
+                        return true;
+        return false;
+}
+
+void csv_put_foreign(struct buf *out, struct slice cell)
+{
+        autobuf shown, safe;
+        buf_init(&shown, SIZE_MAX);
+        buf_init(&safe, SIZE_MAX);
+        buf_add_shown(&shown, cell); /* tabs and line ends are no more */
+        for (size_t i = 0; i < shown.n; i++) {
+                if ((i == 0 || memchr(",;\"", shown.p[i - 1], 3)) && begins_formula(slice_from(buf_slice(&shown), i)))
+                        buf_addc(&safe, '\'');
+                buf_addc(&safe, shown.p[i]);
+        }
+        csv_put(out, buf_slice(&safe));
+}

@@ -33,3 +33,7 @@ enum csv_found csv_next(struct csv *c);
 /* A cell as it must be written: quoted where it has to be. */
 struct buf;
 void csv_put(struct buf *out, struct slice cell);
+/* The same for text that strangers wrote, which is not to be read back: what harms a terminal as \xNN, and an apostrophe before what a
+ * spreadsheet takes for a formula, wherever a cell may begin: also behind a comma, a semicolon or a quote, for spreadsheets part cells there
+ * as they are set. */
+void csv_put_foreign(struct buf *out, struct slice cell);

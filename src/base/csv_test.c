@@ -108,6 +108,35 @@ static void what_is_written_reads_the_same(void **state)
         assert_string_equal(buf_cstr(&got), buf_cstr(&want));
 }
 
+/* No cell begins a formula, whatever character parts cells. */
+static void what_strangers_wrote_is_no_formula(void **state)
+{
+        (void)state;
+        static const struct {
+                const char *cell, *want;
+        } words[] = { { "joe@example.net", "joe@example.net" },
+                      { "=1+1", "'=1+1" },
+                      { "+1", "'+1" },
+                      { "-1", "'-1" },
+                      { "@SUM(A1)", "'@SUM(A1)" },
+                      { "\t=1", "\\x09=1" },
+                      { "\r\n=1", "\\x0d\\x0a=1" },
+                      { "a;=cmd|' /C calc'!A0", "\"a;'=cmd|' /C calc'!A0\"" },
+                      { "a,+1", "\"a,'+1\"" },
+                      { "a\"=1", "\"a\"\"'=1\"" },
+                      { "\xef\xbc\x9d"
+                        "1",
+                        "'\xef\xbc\x9d"
+                        "1" },
+                      { "\x1b[31m\xe2\x80\xae", "\\x1b[31m\\xe2\\x80\\xae" } };
+        for (size_t i = 0; i < COUNT_OF(words); i++) {
+                autobuf out;
+                buf_init(&out, 4096);
+                csv_put_foreign(&out, slice_of(words[i].cell));
+                assert_string_equal(buf_cstr(&out), words[i].want);
+        }
+}
+
 int main(void)
 {
         const struct CMUnitTest tests[] = {
@@ -115,6 +144,7 @@ int main(void)
                 cmocka_unit_test(zero_bytes_are_told),
                 cmocka_unit_test(bounds),
                 cmocka_unit_test(what_is_written_reads_the_same),
+                cmocka_unit_test(what_strangers_wrote_is_no_formula),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -121,10 +121,11 @@ size_t slice_utf8(struct slice s)
         bool overlong = (p[0] == 0xE0 && p[1] < 0xA0) || (p[0] == 0xF0 && p[1] < 0x90);
         bool outside = (p[0] == 0xED && p[1] > 0x9F) || (p[0] == 0xF4 && p[1] > 0x8F);
         bool c1 = p[0] == 0xC2 && p[1] < 0xA0;
-        /* U+200E..F, U+202A..E, U+2066..9 turn the direction of what a person reads */
+        /* U+061C, U+200E..F, U+202A..E, U+2066..9 turn the direction of what a person reads */
         bool bidi =
-            p[0] == 0xE2 && ((p[1] == 0x80 && ((p[2] >= 0x8E && p[2] <= 0x8F) || (p[2] >= 0xA8 && p[2] <= 0xAE))) ||
-                             (p[1] == 0x81 && p[2] >= 0xA6 && p[2] <= 0xA9));
+            (p[0] == 0xD8 && p[1] == 0x9C) ||
+            (p[0] == 0xE2 && ((p[1] == 0x80 && ((p[2] >= 0x8E && p[2] <= 0x8F) || (p[2] >= 0xA8 && p[2] <= 0xAE))) ||
+                              (p[1] == 0x81 && p[2] >= 0xA6 && p[2] <= 0xA9)));
         return overlong || outside || c1 || bidi ? 0 : n;
 }
 

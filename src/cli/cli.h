@@ -135,4 +135,6 @@ int cli_share(const char *name, char out[CLI_PATH_MOST]);
 struct table;
 struct table *table_new(size_t columns, const char *const *titles);
 void table_add(struct table *t, const char *fmt, ...) PRINTF_LIKE(2, 3); /* next cell; rows fill up by themselves */
-void table_print(struct table *t, struct buf *out);                      /* and frees it */
+void table_add_text(struct table *t, struct slice text,
+                    size_t most);                   /* cut where it has more than so many characters */
+void table_print(struct table *t, struct buf *out); /* and frees it */

@@ -23,6 +23,11 @@ size_t maillog_suspects(const struct limits *l, const struct limits_caught ***re
         return n;
 }
 
+uint64_t maillog_suspect_least(const struct limits_caught *c)
+{
+        return c->total > c->count ? c->total : c->count;
+}
+
 void maillog_suspect_json(struct json *j, const struct limits_caught *c)
 {
         json_string(j, "limit", c->limit->name);

@@ -11,5 +11,7 @@
 
 /* Those that are furthest over their limit first. Returns how many; the caller frees *ret. */
 size_t maillog_suspects(const struct limits *l, const struct limits_caught ***ret);
+/* So many facts there were of it at the least: `total` begins at half of the limit. */
+uint64_t maillog_suspect_least(const struct limits_caught *c);
 /* The keys of one, inside an object. */
 void maillog_suspect_json(struct json *j, const struct limits_caught *c);

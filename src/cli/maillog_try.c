@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-enum { OUT = 64 << 20, TOP_MOST = 100000, TOP_DEFAULT = 10, EXAMPLE_MOST = 300 };
+enum { OUT = 64 << 20, TOP_MOST = 100000, TOP_DEFAULT = 10, EXAMPLE_MOST = 300, NAME_MOST = 40 };
 
 static const char *zone, *top;
 static const struct cli_option options[] = {
@@ -108,7 +108,7 @@ static void print_caught(const struct trial *t, const struct policy_mail_limit *
                          const struct limits_caught *const *v, size_t n, struct buf *out)
 {
         static const char *const titles[] = {
-                "who", "since", "caught", "times", "of it", "stopped", "of these nobody accused"
+                "who", "since", "caught", "times", "at least", "stopped", "nobody accused"
         };
         struct table *table = table_new(COUNT_OF(titles), titles);
         for (size_t i = 0, shown = 0; i < n && shown < t->top; i++) {
@@ -116,11 +116,11 @@ static void print_caught(const struct trial *t, const struct policy_mail_limit *
                 if (v[i]->limit != limit)
                         continue;
                 shown++;
-                table_add(table, "%.*s", SLICE_ARGS(v[i]->key));
+                table_add_text(table, v[i]->key, NAME_MOST);
                 table_add(table, "%.16s", time_print(v[i]->since, since));
                 table_add(table, "%.16s", time_print(v[i]->at, at));
                 table_add(table, "%llu", (unsigned long long)v[i]->times);
-                table_add(table, "%llu", (unsigned long long)v[i]->total);
+                table_add(table, "%llu", (unsigned long long)maillog_suspect_least(v[i]));
                 table_add(table, "%llu", (unsigned long long)v[i]->stopped);
                 table_add(table, "%llu", (unsigned long long)v[i]->harmed);
         }
@@ -147,12 +147,12 @@ static void print_text(const struct trial *t, struct buf *out)
                         buf_adds(out, "nobody\n");
                         continue;
                 }
-                buf_addf(
-                    out,
-                    "%llu caught, the first %.16s; %llu messages came from them while it lasted, of which %llu were "
-                    "delivered and accused by nobody\n",
-                    (unsigned long long)s.caught, time_print(s.since, from), (unsigned long long)s.stopped,
-                    (unsigned long long)s.harmed);
+                buf_addf(out, "%llu caught, the first %.16s\n", (unsigned long long)s.caught,
+                         time_print(s.since, from));
+                buf_addf(out,
+                         "    %llu messages came from them while it lasted; %llu of those were delivered, and nobody "
+                         "accused\n",
+                         (unsigned long long)s.stopped, (unsigned long long)s.harmed);
                 print_caught(t, limit, v, n, out);
         }
 }
@@ -192,6 +192,8 @@ static void print_json(const struct trial *t, struct buf *out)
                 struct limit_sums s = sums_of(t, limit);
                 json_object(&j, NULL);
                 json_string(&j, "name", limit->name);
+                json_string(&j, "by", slice_of(mail_limit_key_name(limit->by)));
+                json_string(&j, "then", slice_of(mail_limit_then_name(limit->then)));
                 json_int(&j, "caught", (int64_t)s.caught);
                 json_int(&j, "stopped", (int64_t)s.stopped);
                 json_int(&j, "harmed", (int64_t)s.harmed);
@@ -219,9 +221,6 @@ static int take_arguments(struct trial *t)
         if (top && (!slice_u64(slice_of(top), TOP_MOST, &n) || n == 0))
                 return cli_fail(EXIT_USAGE, "--top %s: a number from 1 to %d", top, TOP_MOST);
         t->top = (size_t)n;
-        cli_zone(&t->cli);
-        if (zone && !time_set_zone(slice_of(zone)))
-                return cli_fail(EXIT_USAGE, "--zone %s: there is no such zone", zone);
         t->files = (struct maillog_files){ .paths = (const char *const *)t->cli.words + 1,
                                            .n = t->cli.n_words - 1,
                                            .shows_progress = isatty(STDERR_FILENO) && !t->cli.json,
@@ -252,7 +251,8 @@ int maillog_try_run(int argc, char **argv)
         if (status)
                 return status;
         autorules *rules = maillog_rules(&t.cli, t.cli.words[0], &status);
-        if (!rules)
+        status = rules ? maillog_set_zone(&t.cli, zone) : status;
+        if (status)
                 return status;
         autoledger *ledger = NULL;
         t.customers = ledger_open(t.cli.state, &ledger) == 0 ? customers_new(ledger) : NULL;

@@ -43,6 +43,25 @@ void table_add(struct table *t, const char *fmt, ...)
         free(text);
 }
 
+void table_add_text(struct table *t, struct slice text, size_t most)
+{
+        size_t n = 0, shown = 0;
+        while (n < text.n && shown < most) {
+                size_t sequence = slice_utf8(slice_from(text, n));
+                n += sequence ? sequence : 1;
+                shown++;
+        }
+        if (n == text.n) {
+                add(t, text);
+                return;
+        }
+        autobuf cut;
+        buf_init(&cut, CELL_MOST);
+        buf_add(&cut, (struct slice){ text.p, n });
+        buf_adds(&cut, "…");
+        add(t, buf_slice(&cut));
+}
+
 /* What stands on the screen: sequences of UTF-8 count as one. */
 static size_t width_of(const char *s)
 {

@@ -46,13 +46,14 @@ static void choose_unit(struct graph *g, double high)
 {
         static const struct {
                 double seconds;
-                const char *name;
-        } units[] = { { 1, "per second" }, { 60, "per minute" }, { 3600, "per hour" } };
+                enum graph_word name;
+        } units[] = { { 1, GRAPH_PER_SECOND }, { 60, GRAPH_PER_MINUTE }, { 3600, GRAPH_PER_HOUR } };
         size_t i = 0;
-        while (g->kind == RINGS_RATE && i + 1 < COUNT_OF(units) && high * units[i].seconds < 1)
+        while (g->kind == RINGS_RATE && i + 1 < COUNT_OF(units) &&
+               (g->per ? units[i].seconds * SECOND < (double)g->per : high * units[i].seconds < 1))
                 i++;
         g->scale = units[i].seconds;
-        g->unit = g->kind == RINGS_RATE ? units[i].name : "";
+        g->unit = g->kind == RINGS_RATE ? graph_word(g->language, units[i].name) : "";
 }
 
 static int by_time(const void *a, const void *b)
@@ -187,21 +188,26 @@ static struct tm step_on(struct tm t, const struct step *s, int times)
         return t;
 }
 
-static void label(struct graph_tick *tick, const struct step *s)
+static void label(struct graph_tick *tick, const struct step *s, enum graph_language language)
 {
         time_t at = (time_t)(tick->at / SECOND);
         struct tm t;
         localtime_r(&at, &t);
+        const char *day = graph_word(language, GRAPH_SUNDAY + (unsigned)t.tm_wday),
+                   *month = graph_word(language, GRAPH_JANUARY + (unsigned)t.tm_mon);
         bool day_begins = s->unit <= HOURS && t.tm_hour == 0 && t.tm_min == 0;
         bool year_begins = s->unit >= MONTHS && t.tm_mon == 0;
         tick->strong = day_begins || year_begins;
-        const char *form = s->unit <= HOURS   ? day_begins ? "%a %-d" : "%H:%M"
-                           : s->unit == DAYS  ? "%a %-d"
-                           : s->unit == WEEKS ? "%-d %b"
-                           : year_begins      ? "%Y"
-                                              : "%b";
-        if (!strftime(tick->label, sizeof tick->label, form, &t))
-                tick->label[0] = '\0';
+        if (s->unit == DAYS || day_begins)
+                snprintf(tick->label, sizeof tick->label, "%s %d", day, t.tm_mday);
+        else if (s->unit <= HOURS)
+                snprintf(tick->label, sizeof tick->label, "%02d:%02d", t.tm_hour, t.tm_min);
+        else if (s->unit == WEEKS)
+                snprintf(tick->label, sizeof tick->label, "%d %s", t.tm_mday, month);
+        else if (year_begins)
+                snprintf(tick->label, sizeof tick->label, "%d", t.tm_year + 1900);
+        else
+                snprintf(tick->label, sizeof tick->label, "%s", month);
 }
 
 /* Up to an hour, steps are counted in real minutes from a round local one; beyond, in the calendar. */
@@ -215,8 +221,9 @@ static time_t tick_at(const struct step *s, const struct tm *begin, time_t from,
         return from - second_of_day % (s->n * 60) + (time_t)i * s->n * 60;
 }
 
-size_t graph_time_ticks(int64_t from, int64_t to, size_t most, struct graph_tick ticks[GRAPH_TICKS_MOST])
+size_t graph_time_ticks(const struct graph *g, size_t most, struct graph_tick ticks[GRAPH_TICKS_MOST])
 {
+        int64_t from = g->from, to = g->to;
         const struct step *s = steps;
         size_t n = 0;
         if (most > GRAPH_TICKS_MOST)
@@ -232,7 +239,7 @@ size_t graph_time_ticks(int64_t from, int64_t to, size_t most, struct graph_tick
                 if ((int64_t)at * SECOND < from || at <= before)
                         continue;
                 ticks[n] = (struct graph_tick){ .at = (int64_t)at * SECOND };
-                label(&ticks[n++], s);
+                label(&ticks[n++], s, g->language);
                 before = at;
         }
         return n;

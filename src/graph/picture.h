@@ -8,6 +8,7 @@
 #pragma once
 
 #include "graph/rings.h"
+#include "graph/words.h"
 
 enum {
         GRAPH_SERIES_MOST = 8,
@@ -39,6 +40,8 @@ struct graph {
         struct graph_mark *marks;
         size_t n_marks;
         bool stacked; /* areas one upon the other, instead of lines */
+        int64_t per;  /* rates are shown per second, minute or hour (µs); 0: as suits them */
+        enum graph_language language;
         /* by graph_measure(): */
         double scale;     /* values are shown times this */
         const char *unit; /* "per minute"; "" for levels */
@@ -57,8 +60,8 @@ struct graph_tick {
         bool strong; /* a day, or a year, begins */
         char label[24];
 };
-/* At most `most` ticks in [from, to], at round local times. Returns how many. */
-size_t graph_time_ticks(int64_t from, int64_t to, size_t most, struct graph_tick ticks[GRAPH_TICKS_MOST]);
+/* At most `most` ticks of its time, at round local ones. Returns how many. */
+size_t graph_time_ticks(const struct graph *g, size_t most, struct graph_tick ticks[GRAPH_TICKS_MOST]);
 /* The distance of ticks from 0 to `top`, 1, 2 or 5 times a power of ten, so that there are at most `most`. */
 double graph_value_step(double top, size_t most);
 /* Whether no series knows anything of this point. */

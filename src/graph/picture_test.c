@@ -44,7 +44,7 @@ static void all_ticks(const char *zone, const char *from, const char *to, size_t
         assert_true(time_set_zone(slice_of(zone)));
         assert_int_equal(time_parse(slice_of(from), TIME_FIRST_INSTANT, &a), TIME_OK);
         assert_int_equal(time_parse(slice_of(to), TIME_FIRST_INSTANT, &b), TIME_OK);
-        size_t n = graph_time_ticks(a, b, most, ticks);
+        size_t n = graph_time_ticks(&(struct graph){ .from = a, .to = b }, most, ticks);
         assert_true(n <= most);
         for (size_t i = 0; i < n; i++)
                 buf_addf(&got, "%s%s@%lld", i ? " " : "", ticks[i].label, (long long)((ticks[i].at - a) / MINUTE));
@@ -86,6 +86,15 @@ static void a_picture_is_never_without_height(void **state)
         graph_measure(&g);
         assert_true(g.top == 8 && g.burst == 100 && s.last == 2);
         assert_string_equal(g.unit, "per second");
+        g.per = HOUR;
+        g.language = GRAPH_PORTUGUESE;
+        graph_measure(&g);
+        assert_true(g.scale == 3600);
+        assert_string_equal(g.unit, "por hora");
+        struct graph_tick ticks[GRAPH_TICKS_MOST];
+        g.to = g.from + 7 * DAY;
+        assert_int_equal(graph_time_ticks(&g, 8, ticks), 8);
+        assert_string_equal(ticks[0].label, "sex 2");
 }
 
 int main(void)

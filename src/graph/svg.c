@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "graph/svg.h"
+#include "base/html.h"
 #include "base/time.h"
 
 #include <math.h>
@@ -36,6 +37,8 @@ static const char style[] =
 
 struct drawing {
         const struct graph *g;
+        const char *id; /* stands behind all ids */
+        bool alone;     /* no part of a page */
         struct buf *out;
         double top;                     /* of the value axis: a tick */
         double step;                    /* between ticks; both times scale */
@@ -47,18 +50,13 @@ struct drawing {
 
 /* --- text ---------------------------------------------------------------------------------------------------------------- */
 
-/* Characters that stand in no XML, or turn the direction of the text, become a question mark. */
+/* What stands in no XML, or turns the direction of the text, becomes a question mark. */
 static void add_text(struct buf *out, struct slice s)
 {
         for (size_t shown = 0; s.n && shown < SHOWN_MOST; shown++) {
-                size_t n = slice_utf8(s);
-                char c = s.p[0];
-                if (n)
-                        buf_add(out, (struct slice){ s.p, n });
-                else if (c == '&' || c == '<' || c == '>' || c == '"' || c == '\'')
-                        buf_addf(out, "&#%d;", c);
-                else
-                        buf_addc(out, c < 0x20 || c > 0x7E ? '?' : c);
+                size_t n = html_add_character(out, s);
+                if (!n)
+                        buf_addc(out, '?');
                 s = slice_from(s, n ? n : 1);
         }
         if (s.n)
@@ -75,7 +73,15 @@ static size_t letters(struct slice s)
 
 static const char *shown(const struct graph *g, double value, char out[GRAPH_NUMBER_MAX])
 {
-        return graph_number(value * g->scale, out);
+        graph_number(value * g->scale, out);
+        if (g->language == GRAPH_PORTUGUESE && strchr(out, '.'))
+                *strchr(out, '.') = ',';
+        return out;
+}
+
+static const char *word(const struct drawing *d, enum graph_word w)
+{
+        return graph_word(d->g->language, w);
 }
 
 /* What a reader hears who does not see the picture. */
@@ -86,18 +92,18 @@ static void describe(const struct drawing *d)
         size_t unknown = 0;
         for (size_t i = 0; i < g->n_points; i++)
                 unknown += graph_unknown(g, i);
-        buf_addf(d->out, "<desc id=\"d\">From %s to %s", time_print(g->from, a), time_print(g->to, b));
+        buf_addf(d->out, "<desc id=\"d%s\">%s %s %s %s", d->id, word(d, GRAPH_FROM), time_print(g->from, a),
+                 word(d, GRAPH_TO), time_print(g->to, b));
         for (size_t i = 0; i < g->n_series; i++) {
                 const struct graph_series *s = &g->series[i];
                 buf_adds(d->out, "; ");
                 add_text(d->out, s->name);
-                buf_addf(d->out, ": mean %s, maximum %s, last %s", shown(g, s->mean, mean), shown(g, s->max, max),
-                         shown(g, s->last, last));
+                buf_addf(d->out, ": %s %s, %s %s, %s %s", word(d, GRAPH_MEAN), shown(g, s->mean, mean),
+                         word(d, GRAPH_MAXIMUM), shown(g, s->max, max), word(d, GRAPH_LAST), shown(g, s->last, last));
                 buf_addf(d->out, "%s%s", *g->unit ? " " : "", g->unit);
         }
         if (unknown)
-                buf_addf(d->out, "; nothing is known of %.3g%% of the time",
-                         100.0 * (double)unknown / (double)g->n_points);
+                buf_addf(d->out, "; %s %.3g%%", word(d, GRAPH_UNKNOWN), 100.0 * (double)unknown / (double)g->n_points);
         for (size_t i = 0; i < g->n_marks; i++) {
                 buf_addf(d->out, "; %s: ", time_print(g->marks[i].at, a));
                 add_text(d->out, g->marks[i].label);
@@ -153,14 +159,14 @@ static void value_axis(const struct drawing *d)
                 if (v > 0)
                         buf_addf(d->out, "<path class=\"grid\" d=\"M0 %.1fH%d\"/>", y, PLOT_WIDTH);
                 buf_addf(d->out, "<text class=\"dim\" x=\"-8\" y=\"%.1f\" text-anchor=\"end\">%s</text>\n", y + 4,
-                         graph_number(v, number));
+                         shown(d->g, v / d->g->scale, number));
         }
 }
 
 static void time_axis(const struct drawing *d)
 {
         struct graph_tick ticks[GRAPH_TICKS_MOST];
-        size_t n = graph_time_ticks(d->g->from, d->g->to, 13, ticks);
+        size_t n = graph_time_ticks(d->g, 13, ticks);
         for (size_t i = 0; i < n; i++) {
                 double x = x_of(d->g, ticks[i].at);
                 buf_addf(d->out, "<path class=\"grid%s\" d=\"M%.1f 0V%d\"/>", ticks[i].strong ? "2" : "", x,
@@ -178,10 +184,11 @@ static void hatch_unknown(const struct drawing *d)
                         ;
                 if (end > i)
                         buf_addf(d->out,
-                                 "<rect x=\"%.1f\" width=\"%.1f\" height=\"%d\" fill=\"url(#u)\"><title>no "
-                                 "data</title></rect>\n",
+                                 "<rect x=\"%.1f\" width=\"%.1f\" height=\"%d\" "
+                                 "fill=\"url(#u%s)\"><title>%s</title></rect>\n",
                                  (double)fine_x(d->g, (double)i) / FINE,
-                                 (double)(fine_x(d->g, (double)end) - fine_x(d->g, (double)i)) / FINE, PLOT_HEIGHT);
+                                 (double)(fine_x(d->g, (double)end) - fine_x(d->g, (double)i)) / FINE, PLOT_HEIGHT,
+                                 d->id, word(d, GRAPH_NO_DATA));
         }
 }
 
@@ -293,7 +300,7 @@ static void draw_all(struct drawing *d)
 {
         double base[GRAPH_POINTS_MOST] = { 0 };
         d->base = base;
-        buf_addf(d->out, "<g clip-path=\"url(#c)\"><g transform=\"scale(%g)\">\n", 1.0 / FINE);
+        buf_addf(d->out, "<g clip-path=\"url(#c%s)\"><g transform=\"scale(%g)\">\n", d->id, 1.0 / FINE);
         for (size_t i = 0; i < d->g->n_series; i++)
                 draw_series(d, i, true);
         for (size_t i = 0; i < d->g->n_series && !d->g->stacked; i++)
@@ -337,9 +344,9 @@ static void legend(const struct drawing *d)
         enum { MEAN = 560, MAX = 660, LAST = 760 };
         int y = PLOT_HEIGHT + AXIS + 22;
         buf_addf(d->out,
-                 "<g class=\"dim\" text-anchor=\"end\"><text x=\"%d\" y=\"%d\">mean</text><text x=\"%d\" y=\"%d\">"
-                 "maximum</text><text x=\"%d\" y=\"%d\">last</text></g>\n",
-                 MEAN, y, MAX, y, LAST, y);
+                 "<g class=\"dim\" text-anchor=\"end\"><text x=\"%d\" y=\"%d\">%s</text><text x=\"%d\" y=\"%d\">"
+                 "%s</text><text x=\"%d\" y=\"%d\">%s</text></g>\n",
+                 MEAN, y, word(d, GRAPH_MEAN), MAX, y, word(d, GRAPH_MAXIMUM), LAST, y, word(d, GRAPH_LAST));
         for (size_t i = 0; i < d->g->n_series; i++) {
                 const struct graph_series *s = &d->g->series[i];
                 y += LEGEND_ROW;
@@ -358,26 +365,30 @@ static void legend(const struct drawing *d)
 
 /* --- all of it ----------------------------------------------------------------------------------------------------------- */
 
+static void open_svg(const struct drawing *d, int height)
+{
+        buf_addf(d->out, "<svg%s viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" role=\"img\" ",
+                 d->alone ? " xmlns=\"http://www.w3.org/2000/svg\"" : "", WIDTH, height, WIDTH, height);
+        buf_addf(d->out, "aria-labelledby=\"t%s d%s\">\n<title id=\"t%s\">", d->id, d->id, d->id);
+        add_text(d->out, d->g->title);
+        buf_adds(d->out, "</title>\n");
+        describe(d);
+        if (d->alone)
+                graph_svg_style(d->out);
+        buf_addf(d->out,
+                 "<defs><clipPath id=\"c%s\"><rect y=\"-1\" width=\"%d\" height=\"%d\"/></clipPath>"
+                 "<pattern id=\"u%s\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" "
+                 "patternTransform=\"rotate(45)\">"
+                 "<path class=\"hatch\" d=\"M0 0V6\"/></pattern></defs>\n",
+                 d->id, PLOT_WIDTH, PLOT_HEIGHT + 2, d->id);
+}
+
 static void head(const struct drawing *d)
 {
         const struct graph *g = d->g;
         char a[TIME_TEXT_MAX], b[TIME_TEXT_MAX], number[GRAPH_NUMBER_MAX];
         int height = d->plot_y + PLOT_HEIGHT + AXIS + 36 + (int)g->n_series * LEGEND_ROW;
-        buf_addf(
-            d->out,
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 %d %d\" width=\"%d\" height=\"%d\" role=\"img\" "
-            "aria-labelledby=\"t d\">\n<title id=\"t\">",
-            WIDTH, height, WIDTH, height);
-        add_text(d->out, g->title);
-        buf_adds(d->out, "</title>\n");
-        describe(d);
-        buf_adds(d->out, style);
-        buf_addf(d->out,
-                 "<defs><clipPath id=\"c\"><rect y=\"-1\" width=\"%d\" height=\"%d\"/></clipPath>"
-                 "<pattern id=\"u\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" "
-                 "patternTransform=\"rotate(45)\">"
-                 "<path class=\"hatch\" d=\"M0 0V6\"/></pattern></defs>\n",
-                 PLOT_WIDTH, PLOT_HEIGHT + 2);
+        open_svg(d, height);
         buf_addf(d->out,
                  "<rect class=\"ground\" width=\"%d\" height=\"%d\"/>\n"
                  "<text class=\"text\" x=\"16\" y=\"24\" font-size=\"15\" font-weight=\"600\">",
@@ -386,28 +397,43 @@ static void head(const struct drawing *d)
         time_print(g->to, b);
         buf_addf(d->out, "</text>\n<text class=\"dim\" x=\"%d\" y=\"24\" text-anchor=\"end\">%.16s – %.16s%s</text>\n",
                  LEFT + PLOT_WIDTH, time_print(g->from, a), b, b + strlen("2026-12-01 14:30:05"));
-        buf_addf(d->out, "<text class=\"dim\" x=\"16\" y=\"43\">%s</text>\n", *g->unit ? g->unit : "level");
+        buf_addf(d->out, "<text class=\"dim\" x=\"16\" y=\"43\">%s</text>\n",
+                 *g->unit ? g->unit : word(d, GRAPH_LEVEL));
         if (g->burst * g->scale > d->top)
-                buf_addf(d->out,
-                         "<text class=\"dim\" x=\"%d\" y=\"43\" text-anchor=\"end\">bursts up to %s are cut</text>\n",
-                         LEFT + PLOT_WIDTH, shown(g, g->burst, number));
+                buf_addf(d->out, "<text class=\"dim\" x=\"%d\" y=\"43\" text-anchor=\"end\">%s %s</text>\n",
+                         LEFT + PLOT_WIDTH, word(d, GRAPH_CUT), shown(g, g->burst, number));
 }
 
-void graph_svg(const struct graph *g, struct buf *out)
+static void draw(struct drawing d)
 {
-        struct drawing d = { .g = g, .out = out };
+        const struct graph *g = d.g;
         d.step = graph_value_step(g->top * g->scale, 5);
         d.top = ceil(g->top * g->scale / d.step - 1e-9) * d.step;
         place_marks(&d);
         d.plot_y = HEAD + 8 + d.rows * MARK_ROW;
         head(&d);
-        buf_addf(out, "<g transform=\"translate(%d %d)\">\n", LEFT, d.plot_y);
+        buf_addf(d.out, "<g transform=\"translate(%d %d)\">\n", LEFT, d.plot_y);
         hatch_unknown(&d);
         value_axis(&d);
         time_axis(&d);
         draw_all(&d);
-        buf_addf(out, "<path class=\"axis\" d=\"M0 %dH%d\"/>\n", PLOT_HEIGHT, PLOT_WIDTH);
+        buf_addf(d.out, "<path class=\"axis\" d=\"M0 %dH%d\"/>\n", PLOT_HEIGHT, PLOT_WIDTH);
         draw_marks(&d);
         legend(&d);
-        buf_adds(out, "</g>\n</svg>\n");
+        buf_adds(d.out, "</g>\n</svg>\n");
+}
+
+void graph_svg_style(struct buf *out)
+{
+        buf_adds(out, style);
+}
+
+void graph_svg(const struct graph *g, struct buf *out)
+{
+        draw((struct drawing){ .g = g, .out = out, .id = "", .alone = true });
+}
+
+void graph_svg_part(const struct graph *g, const char *id, struct buf *out)
+{
+        draw((struct drawing){ .g = g, .out = out, .id = id });
 }

@@ -15,3 +15,6 @@
 
 /* After graph_measure(). */
 void graph_svg(const struct graph *g, struct buf *out);
+/* The same as a part of a page of HTML that has graph_svg_style() once. `id` keeps apart the ids of the parts of a page. */
+void graph_svg_part(const struct graph *g, const char *id, struct buf *out);
+void graph_svg_style(struct buf *out);

@@ -214,7 +214,7 @@ void graph_terminal(const struct graph *g, const struct graph_terminal *t, struc
         if (g->n_points + GRAPH_GUTTER != t->columns)
                 panic("%zu points in %zu columns", g->n_points, t->columns);
         s.rows = g->n_series == 1 ? 10 : g->n_series <= 3 ? 6 : 4;
-        s.n_ticks = graph_time_ticks(g->from, g->to, g->n_points / LABEL + 1, s.ticks);
+        s.n_ticks = graph_time_ticks(g, g->n_points / LABEL + 1, s.ticks);
         paint(&s, "1");
         buf_add_shown(out, g->title);
         paint(&s, NULL);

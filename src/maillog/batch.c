@@ -80,9 +80,11 @@ static struct entry_text reason_of(struct batch *b, const struct mail_event *e)
         size_t start = out->n;
         bool number = false;
         buf_add(out, e->client.name.n ? e->client.name : S("here"));
-        buf_adds(out, ": ");
+        buf_addc(out, ':');
         struct slice said = e->text;
         category_reply(e, &said);
+        if (said.n && *said.p != ' ')
+                buf_addc(out, ' ');
         for (size_t i = 0; i < said.n && out->n - start < REASON_MOST; i++) {
                 const char *end = said.p[i] == '<' ? memchr(said.p + i, '>', said.n - i) : NULL;
                 bool digit = (unsigned)(said.p[i] - '0') < 10;
@@ -241,7 +243,8 @@ static void read_line(struct batch *b, struct slice line, const struct syslog_li
         n->rule = (uint16_t)rule;
         if (e.queue_id.n && e.queue_id.n <= BATCH_ID_MOST) {
                 n->of_message = true;
-                n->tag = names_hash(e.queue_id) ^ head->place * UINT64_C(0x9e3779b97f4a7c15);
+                n->id = names_hash(e.queue_id);
+                n->tag = n->id ^ head->place * UINT64_C(0x9e3779b97f4a7c15);
         }
         fill(b, n, &e);
 }

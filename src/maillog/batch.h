@@ -27,6 +27,7 @@ struct entry {
         uint64_t size;     /* of MAIL_QUEUED */
         uint64_t identity; /* the hash of a message-id, or of a sender; 0: none */
         uint64_t tag;      /* the hash of host, instance and queue id */
+        uint64_t id;       /* of the queue id alone */
         uint32_t hour;     /* its number */
         uint32_t line;     /* where its line starts */
         uint32_t nrcpt;

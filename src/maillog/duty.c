@@ -366,7 +366,8 @@ int maillog_run(const struct maillog_duty_options *o)
         int fd = maillog_follow_fd(d.follow);
         d.notice = fd == -1 ? NULL : loop_fd(d.loop, fd, 0, on_notice, &d);
         d.next_counts = time_monotonic() + COUNTS_EVERY;
-        d.read_since = true; /* where it began is kept before it is said, so that a rotation right after a crash is seen */
+        d.read_since =
+            true; /* where it began is kept before it is said, so that a rotation right after a crash is seen */
         turn(&d, time_monotonic());
         log_event("started", "dir=%s logs=%zu", o->dir, d.n);
         int status = loop_run(d.loop);

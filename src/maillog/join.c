@@ -3,7 +3,7 @@
 
 #include "base/time.h"
 
-enum { SLOTS_FIRST = 4096, NONE = 0 };
+enum { SLOTS_FIRST = 4096, NONE = 0, RECENT = 8192 };
 static const int64_t LINGER = MINUTE / 2; /* how long a message that is gone can still be given back by a filter */
 
 struct slot {
@@ -28,6 +28,7 @@ struct join {
         struct join_names names;
         struct join_hooks hooks;
         uint64_t early;
+        uint32_t recent[RECENT]; /* by hash of the queue id: who had it last */
 };
 
 /* --- tables --- */
@@ -97,6 +98,7 @@ static void retire(struct join *j, uint32_t at)
         table_drop(&j->by_id, (uint32_t)m->tag, at);
         if (m->message_id)
                 table_drop(&j->by_message, (uint32_t)m->message_id, at);
+        m->closed = true; /* whoever finds it by its id must not take it for one under way */
         m->newer = j->free;
         j->free = at;
 }
@@ -112,9 +114,10 @@ static uint32_t add(struct join *j, const struct entry *e)
         if (n == j->free)
                 j->free = j->all[n].newer;
         struct message *m = &j->all[n];
-        *m = (struct message){ .tag = e->tag, .first = e->at, .last = e->at };
+        *m = (struct message){ .tag = e->tag, .id = e->id, .first = e->at, .last = e->at };
         list_add(j, &j->open, n);
         table_put(&j->by_id, (struct slot){ (uint32_t)e->tag, n });
+        j->recent[e->id % RECENT] = n;
         return n;
 }
 
@@ -126,6 +129,20 @@ static uint32_t find(const struct join *j, uint64_t tag)
                 if (j->by_id.slots[i].tag == (uint32_t)tag && j->all[j->by_id.slots[i].at].tag == tag)
                         return j->by_id.slots[i].at;
         return NONE;
+}
+
+/* Under another host; from then on it is of this one. */
+static uint32_t find_elsewhere(struct join *j, const struct entry *e)
+{
+        uint32_t n = j->recent[e->id % RECENT];
+        struct message *m = &j->all[n];
+        if (!n || m->id != e->id || m->closed || e->kind == MAIL_CLIENT || e->kind == MAIL_PICKUP ||
+            m->queued == (e->kind == MAIL_MESSAGE_ID || e->kind == MAIL_QUEUED))
+                return NONE;
+        table_drop(&j->by_id, (uint32_t)m->tag, n);
+        m->tag = e->tag;
+        table_put(&j->by_id, (struct slot){ (uint32_t)m->tag, n });
+        return n;
 }
 
 static uint64_t mix(uint64_t a, uint64_t b)
@@ -324,6 +341,8 @@ void join_event(struct join *j, const struct batch *b, const struct entry *e)
                 retire(j, n);
                 n = NONE;
         }
+        if (!n)
+                n = find_elsewhere(j, e);
         if (!n && !begins(e->kind))
                 return;
         if (!n)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* maillog/join.h - one record for each message, from all its lines.
  *
- * A message is known by host, instance and queue id. `removed` ends it; a little later, or when its id is used again, it is told, once.
+ * A message is known by host, instance and queue id. Where daemons of one server log under different names (myhostname of a service in
+ * master.cf), a line whose id is not known under its own host is of the youngest message under way with that id. `removed` ends it; a little later, or when its id is used again, it is told, once.
  * It waits that little because a content filter gives a message back under a new id, often after the old one is gone:
  *
  *     46E0BAB8E5: client=stranger …  message-id=<m>  from=<s>  to=<r> relay=clamav status=sent (dummy)  removed
@@ -34,6 +35,7 @@ struct message {
         uint64_t size, message_id; /* a hash of it and the sender, 0: none */
         int64_t first, last;
         uint64_t tag;          /* the hash of place and id, by which it is known: strangers choose neither */
+        uint64_t id;           /* of the queue id alone */
         uint32_t older, newer; /* the rest is join's own */
 };
 

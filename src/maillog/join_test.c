@@ -130,6 +130,26 @@ static void ids_come_again(void **state)
               "   0 sent=1 deferred=0 bounced=0\n");
 }
 
+/* smtpd, cleanup and smtp under names of their own, as `-o myhostname` in master.cf has them; the other server's message is another. */
+static void daemons_of_one_server_under_several_names(void **state)
+{
+        (void)state;
+        static const char *const lines[] = {
+                "in.example postfix/smtpd: AAAAA: client=x[192.0.2.1]",
+                "other postfix/smtpd: BBBBB: client=x[192.0.2.2]",
+                "mx.example postfix/cleanup: AAAAA: message-id=<m@x>",
+                "mx.example postfix/qmgr: AAAAA: from=<s@x>, size=1, nrcpt=1 (queue active)",
+                "out.example postfix/smtp: AAAAA: to=<r@y>, relay=y[203.0.113.1]:25, delay=1, dsn=2.0.0, status=sent "
+                "(250 ok)",
+                "mx.example postfix/qmgr: AAAAA: removed",
+                "other postfix/cleanup: BBBBB: message-id=<n@x>",
+                "other postfix/qmgr: BBBBB: from=<t@x>, size=2, nrcpt=1 (queue active)",
+        };
+        check(lines, COUNT_OF(lines), 0,
+              "192.0.2.1  s@x 1 arrived closed sent=1 deferred=0 bounced=0\n"
+              "192.0.2.2  t@x 2 arrived sent=0 deferred=0 bounced=0\n");
+}
+
 static void the_oldest_gives_way(void **state)
 {
         (void)state;
@@ -174,6 +194,7 @@ static void copies_from_outside_are_messages(void **state)
 int main(void)
 {
         const struct CMUnitTest tests[] = { cmocka_unit_test(the_seed_is_one_message), cmocka_unit_test(ids_come_again),
+                                            cmocka_unit_test(daemons_of_one_server_under_several_names),
                                             cmocka_unit_test(the_oldest_gives_way),
                                             cmocka_unit_test(copies_from_outside_are_messages) };
         return cmocka_run_group_tests(tests, NULL, NULL);

@@ -41,6 +41,12 @@ static struct maillog_counts *counts(struct counts_of *c, uint32_t id)
         return &c->v[id];
 }
 
+static void expect_counts(const struct counts_of *c, uint32_t id)
+{
+        if (id < c->cap)
+                __builtin_prefetch(&c->v[id]);
+}
+
 static struct maillog_counts *hour(struct maillog_tally *t, int64_t at)
 {
         static struct maillog_counts nowhere;
@@ -140,9 +146,10 @@ static void on_message(void *arg, const struct message *m)
 {
         struct maillog_tally *t = arg;
         t->told[t->n_told++] = *m;
-        __builtin_prefetch(&t->who[MAILLOG_CLIENTS].v[m->client < t->who[MAILLOG_CLIENTS].cap ? m->client : 0]);
-        __builtin_prefetch(&t->who[MAILLOG_LOGINS].v[m->login < t->who[MAILLOG_LOGINS].cap ? m->login : 0]);
-        __builtin_prefetch(&t->domain_of[m->sender < t->n_domain_of ? m->sender : 0]);
+        expect_counts(&t->who[MAILLOG_CLIENTS], m->client);
+        expect_counts(&t->who[MAILLOG_LOGINS], m->login);
+        if (m->sender < t->n_domain_of)
+                __builtin_prefetch(&t->domain_of[m->sender]);
         if (t->n_told == AT_ONCE)
                 count_told(t);
 }

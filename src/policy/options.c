@@ -315,7 +315,7 @@ static const struct option mail_rule_options[] = {
         { "on", OPTION_NAMES, .required = true, AT(mail_rule, on),
           .help = "Kinds of events it looks at: reject (a refusal of ours), delivery (of which field reply is what the "
                   "remote server said), said, check, auth-failed, warning, screen, lost, content, and what else "
-                  "porteiro-maillog(1) names." },
+                  "docs/maillog.md names." },
         { "daemon", OPTION_NAMES, AT(mail_rule, daemon),
           .help = "Only of these programs, such as smtpd or cleanup. None: of any." },
         { "field", OPTION_CHOICE, .choices = mail_fields, .fallback = "text", AT(mail_rule, field),
