@@ -222,16 +222,16 @@ static void read_line(struct batch *b, struct slice line, const struct syslog_li
         }
         mail_parse((enum mail_daemon)head->daemon, l->text, &e);
         b->sums.kinds[e.kind]++;
-        if (e.kind == MAIL_UNKNOWN) {
-                b->sums.unknown++;
+        bool known = e.kind != MAIL_UNKNOWN;
+        b->sums.understood += known;
+        b->sums.unknown += !known;
+        if (!known)
                 keep_unparsed(b, line);
-                return;
-        }
-        b->sums.understood++;
         size_t rule = 0;
-        uint8_t category = in->categorised >> e.kind & 1 ? category_of(in->common->categories, in->scratch, &e, &rule)
-                                                         : (uint8_t)CATEGORY_NONE;
-        if (!category && says_nothing_more(&e))
+        uint8_t category = in->categorised >> e.kind & 1
+                               ? category_of(in->common->categories, in->scratch, &e, &rule)
+                               : (uint8_t)CATEGORY_NONE;
+        if (!category && (!known || says_nothing_more(&e)))
                 return;
         struct entry *n = add(b);
         n->at = l->at;
