@@ -56,8 +56,9 @@ struct batch_common {
 };
 
 struct batch {
-        struct slice text;
-        size_t text_cap;
+        struct slice text; /* in `memory` */
+        char *memory;
+        size_t cap_memory;
         bool begins_file; /* and then, when that was written */
         int64_t written;
         struct syslog_hours hours;

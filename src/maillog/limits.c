@@ -116,7 +116,7 @@ static struct slice key_of(struct limits *l, const struct policy_mail_limit *p, 
 
 /* --- memory --- */
 
-static struct kept *kept_of(struct limits *l, size_t limit, struct slice key, bool make)
+static struct kept *kept_of(struct limits *l, size_t limit, struct slice key, uint64_t hash, bool make)
 {
         if (make && l->all >= LIMITS_CAUGHT_MOST)
                 forget_all(l);
@@ -124,7 +124,6 @@ static struct kept *kept_of(struct limits *l, size_t limit, struct slice key, bo
                 return NULL;
         if (!l->names[limit])
                 l->names[limit] = names_new(LIMITS_CAUGHT_MOST);
-        uint64_t hash = names_hash(key);
         uint32_t id = names_find(l->names[limit], hash);
         if (!id && make) {
                 id = names_id(l->names[limit], key, hash);
@@ -178,11 +177,14 @@ static void count_by(struct limits *l, size_t limit, const struct limits_fact *f
         struct slice key = key_of(l, p, f->client, f->login, f->at);
         if (!key.n)
                 return;
-        struct window w = { .kind = (uint8_t)limit, .period = p->over, .name = key };
+        uint64_t hash = names_hash(key);
+        struct window w = { .kind = (uint8_t)limit,
+                            .period = p->over,
+                            .name = { (const char *)&hash, sizeof hash } }; /* shorter than most keys: hashed sooner */
         uint64_t sum = window_add(l->windows, &w, f->at, n);
         if (sum * 2 < (uint64_t)p->after)
                 return;
-        struct kept *k = kept_of(l, limit, key, true);
+        struct kept *k = kept_of(l, limit, key, hash, true);
         if (!k)
                 return;
         struct limits_caught *t = &k->told;
@@ -221,7 +223,7 @@ void limits_weigh(struct limits *l, const struct limits_message *m)
                 if (!l->names[i])
                         continue;
                 struct slice key = key_of(l, p, m->client, m->login, m->at);
-                struct kept *k = key.n ? kept_of(l, i, key, false) : NULL;
+                struct kept *k = key.n ? kept_of(l, i, key, names_hash(key), false) : NULL;
                 if (!k || m->at < k->told.until - p->lasts || m->at >= k->told.until)
                         continue;
                 k->told.stopped++;

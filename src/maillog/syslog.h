@@ -21,7 +21,7 @@ struct syslog_zone {
         void *arg;
 };
 
-enum { SYSLOG_HOUR_MOST = 14 };
+enum { SYSLOG_HOUR_MOST = 14, SYSLOG_SECOND_MOST = 33 };
 
 /* Lines that follow each other and stand in one hour. */
 struct syslog_hour {
@@ -36,7 +36,9 @@ struct syslog_hour {
 struct syslog_hours {
         struct syslog_hour *v;
         size_t n, cap;
-        char second[16]; /* the last "Nov 28 13:20:02 " that was read: most lines have it again */
+        /* What most lines begin with as the line before did: "Nov 28 13:20:02 ", or "2026-11-28T13:20:02." and the zone behind six digits. */
+        char second[SYSLOG_SECOND_MOST];
+        uint8_t second_n; /* 0: there is none */
         int64_t second_at;
 };
 void syslog_hours_clear(struct syslog_hours *h);
