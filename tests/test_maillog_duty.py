@@ -158,6 +158,7 @@ def test_what_is_counted_is_drawn(isp):
     time.sleep(1)
     isp.stop()
     sums = isp.drawn()
+    assert sums["maillog/sent"] == 7
     assert sums["maillog/received"] == 8 and sums["maillog/bounced"] == 1 and sums["maillog/rejected"] == 1
     assert sums["maillog/category/relay_denied"] == 1
 

@@ -70,8 +70,14 @@ static void tell_until(struct live *l, int64_t until)
         l->n_slots = l->at = 0;
 }
 
+void live_end(struct live *l)
+{
+        join_end(l->join);
+}
+
 void live_tell(struct live *l, int64_t at)
 {
+        join_pass(l->join, at);
         tell_until(l, at);
 }
 
