@@ -278,14 +278,14 @@ static void limits_and_suspensions(void **state)
         assert_true(m.subscriber_suspension.since > 0);
         assert_int_equal(m.subscriber_suspension.until, TIME_NEVER);
         int64_t soon = time_now() + HOUR;
-        assert_no(t, client_subscriber_suspend_until(t->client, S("1"), S("a rule"), soon),
+        assert_no(t, client_subscriber_suspend_until(t->client, S("1"), S("a rule"), soon, 0),
                   "suspended already, for longer");
-        assert_no(t, client_mailbox_suspend_until(t->client, S("a@example.net"), S("a rule"), soon - 2 * HOUR),
+        assert_no(t, client_mailbox_suspend_until(t->client, S("a@example.net"), S("a rule"), soon - 2 * HOUR, 0),
                   "later than now");
-        assert_yes(t, client_mailbox_suspend_until(t->client, S("a@example.net"), S("a rule"), soon));
-        assert_no(t, client_mailbox_suspend_until(t->client, S("a@example.net"), S("a rule"), soon - MINUTE),
+        assert_yes(t, client_mailbox_suspend_until(t->client, S("a@example.net"), S("a rule"), soon, 0));
+        assert_no(t, client_mailbox_suspend_until(t->client, S("a@example.net"), S("a rule"), soon - MINUTE, 0),
                   "for longer");
-        assert_yes(t, client_mailbox_suspend_until(t->client, S("a@example.net"), S("a rule"), soon + MINUTE));
+        assert_yes(t, client_mailbox_suspend_until(t->client, S("a@example.net"), S("a rule"), soon + MINUTE, 0));
         assert_int_equal(shown(t, "a@example.net").suspension.until, soon + MINUTE);
 }
 

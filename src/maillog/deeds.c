@@ -169,7 +169,7 @@ static int suspend(struct deeds *all, const struct deed *d, const struct policy 
         autobuf reason;
         buf_init(&reason, TEXT_MOST);
         buf_addf(&reason, "%s; the last lines: %s", d->reason, d->evidence);
-        return client_mailbox_suspend_until(all->client, m.address, buf_slice(&reason), d->until);
+        return client_mailbox_suspend_until(all->client, m.address, buf_slice(&reason), d->until, 0);
 }
 
 /* By the client's address: whose it was then, the judge finds out. */
