@@ -2,6 +2,7 @@
 #include "maillog/batch.h"
 
 #include "base/time.h"
+#include "maillog/gaps.h"
 #include "maillog/parse.h"
 
 enum { HEADS = 1024, REASON_MOST = 160 };
@@ -220,6 +221,7 @@ static void read_line(struct batch *b, struct slice line, const struct syslog_li
         struct mail_event e;
         if (head->daemon == MAIL_BY_NONE) {
                 b->sums.foreign++;
+                b->sums.missing += gaps_told(l->program, l->text);
                 return;
         }
         mail_parse((enum mail_daemon)head->daemon, l->text, &e);
@@ -291,6 +293,7 @@ void batch_sums_add(struct batch_sums *to, const struct batch_sums *from)
         to->bytes += from->bytes;
         to->lines += from->lines;
         to->foreign += from->foreign;
+        to->missing += from->missing;
         to->broken += from->broken;
         to->understood += from->understood;
         to->unknown += from->unknown;

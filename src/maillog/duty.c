@@ -159,11 +159,13 @@ static void log_counts(const struct duty *d)
         for (size_t i = 0; i < d->n; i++)
                 waiting += maillog_follow_behind(d->follow, i);
         log_event("counts",
-                  "lines=%llu understood=%llu unknown=%llu broken=%llu too-long=%llu rotated=%llu cut=%llu gone=%llu "
+                  "lines=%llu missing=%llu understood=%llu unknown=%llu broken=%llu too-long=%llu rotated=%llu "
+                  "cut=%llu gone=%llu "
                   "behind=%llu",
-                  (unsigned long long)s.lines, (unsigned long long)s.understood, (unsigned long long)s.unknown,
-                  (unsigned long long)s.broken, (unsigned long long)f.too_long, (unsigned long long)f.rotated,
-                  (unsigned long long)f.cut, (unsigned long long)f.gone, (unsigned long long)waiting);
+                  (unsigned long long)s.lines, (unsigned long long)s.missing, (unsigned long long)s.understood,
+                  (unsigned long long)s.unknown, (unsigned long long)s.broken, (unsigned long long)f.too_long,
+                  (unsigned long long)f.rotated, (unsigned long long)f.cut, (unsigned long long)f.gone,
+                  (unsigned long long)waiting);
 }
 
 static void read_piece(struct duty *d, const struct maillog_piece *piece)

@@ -342,6 +342,29 @@ static size_t take_time(struct syslog_hours *h, struct slice line, struct syslog
         return n;
 }
 
+/* Where a host's name should be, Dovecot's own log (log_path) has one of its processes: "imap-login: Info: …", "imap(joe)<1><x>: …". */
+static bool of_dovecot(struct slice word)
+{
+        static const struct slice names[] = { S("imap-login:"),
+                                              S("pop3-login:"),
+                                              S("submission-login:"),
+                                              S("managesieve-login:"),
+                                              S("auth:"),
+                                              S("auth-worker("),
+                                              S("imap("),
+                                              S("pop3("),
+                                              S("lmtp("),
+                                              S("submission("),
+                                              S("managesieve("),
+                                              S("indexer-worker(") };
+        if (word.p[word.n - 1] != ':')
+                return false;
+        for (size_t i = 0; i < COUNT_OF(names); i++)
+                if (slice_starts(word, names[i]))
+                        return true;
+        return false;
+}
+
 bool syslog_scan(struct syslog_hours *h, struct slice line, struct syslog_line *ret)
 {
         bool own = false;
@@ -365,6 +388,12 @@ bool syslog_scan(struct syslog_hours *h, struct slice line, struct syslog_line *
         size_t host = scan_first_of(line, ' ', ' ', ' ');
         if (host == 0 || host == line.n)
                 return false;
+        if (of_dovecot((struct slice){ line.p, host })) {
+                *ret = (struct syslog_line){
+                        .at = ret->at, .hour = ret->hour, .host = { line.p, 0 }, .program = S("dovecot"), .text = line
+                };
+                return true;
+        }
         ret->host = (struct slice){ line.p, host };
         tag(slice_from(line, host + 1), ret);
         return true;

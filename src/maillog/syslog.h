@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* maillog/syslog.h - one line of a log file: when, on which host, which program, what it said.
  *
- * Three forms: "Nov 28 13:20:02 host program[pid]: text" (RFC 3164: no year, no zone), "2026-11-28T13:20:02.5-03:00 host …" (RFC 3339),
- * each with or without <PRI>, and Exim's own files, "2026-11-28 13:20:02 text" (a year, no zone, no host). The year comes from the order of
+ * Forms: "Nov 28 13:20:02 host program[pid]: text" (RFC 3164: no year, no zone), "2026-11-28T13:20:02.5-03:00 host …" (RFC 3339),
+ * each with or without <PRI>, and the files that Exim, "2026-11-28 13:20:02 text" (a year, no zone, no host), and Dovecot write by themselves,
+ * "Nov 28 13:20:02 imap-login: Info: text". The year comes from the order of
  * the lines and from when the file was last written; what a local time means, from the zone of the sending host. An hour that a clock
  * set back has twice is told by order, too.
  *
