@@ -401,7 +401,7 @@ bool syslog_scan(struct syslog_hours *h, struct slice line, struct syslog_line *
 
 bool syslog_parse(struct syslog_clock *c, struct slice line, struct syslog_line *ret)
 {
-        struct syslog_hour room;
+        struct syslog_hour room = { 0 };
         struct syslog_hours one = { .v = &room, .cap = 1 };
         if (!syslog_scan(&one, line, ret))
                 return false;
