@@ -243,7 +243,7 @@ static void count_by(struct limits *l, size_t limit, const struct limits_fact *f
         if (!k)
                 return;
         struct limits_caught *t = &k->told;
-        if (t->until <= f->at && (!t->since || f->at - t->last > p->over))
+        if (t->until <= f->at && (!t->since || f->at < t->since || f->at - t->last > p->over))
                 t->since = f->at;
         t->last = f->at;
         t->total += n;

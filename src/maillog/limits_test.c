@@ -114,6 +114,17 @@ static void time_may_go_back(void **state)
         end(&t, "192.0.2.1 at=9000 since=9000 until=16200 count=2 times=1 client=192.0.2.1\n");
 }
 
+/* Two files, the younger read first. */
+static void since_when_goes_back_with_it(void **state)
+{
+        (void)state;
+        struct a_limits t;
+        begin(&t, "mail-limit x { count local  by client  after 2 over 1h }");
+        fact(&t, 100, 1, "192.0.2.1", "");
+        fact(&t, 50, 1, "192.0.2.1", "");
+        end(&t, "192.0.2.1 at=50 since=50 until=86450 count=2 times=1 client=192.0.2.1\n");
+}
+
 static void networks(void **state)
 {
         (void)state;
@@ -321,6 +332,7 @@ int main(void)
                 cmocka_unit_test(caught_once_while_it_lasts),
                 cmocka_unit_test(a_window_is_never_too_lax),
                 cmocka_unit_test(time_may_go_back),
+                cmocka_unit_test(since_when_goes_back_with_it),
                 cmocka_unit_test(networks),
                 cmocka_unit_test(exceptions),
                 cmocka_unit_test(subscribers),
