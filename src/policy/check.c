@@ -639,6 +639,9 @@ static void build_mail_logs(struct builder *b)
                                                 .zone = l->zone.text.n ? keep(b, l->zone.text) : p->network.timezone };
                 claim_name(b->d, "mail-log", to->name, &to->place, &names);
                 claim_name(b->d, "file of a mail-log", to->file, &to->file_place, &files);
+                if (l->zone.text.n && !time_zone_known(l->zone.text))
+                        diag_error(b->d, l->zone.place, "time zone \"%.*s\" is not known to this machine",
+                                   SLICE_ARGS(l->zone.text));
                 to++;
         }
         p->n_mail_logs = b->draft->mail_log.n;
