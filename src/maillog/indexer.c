@@ -59,7 +59,7 @@ void indexer_piece(struct indexer *x, const struct maillog_piece *piece, int64_t
                 x->device = piece->device;
                 x->inode = piece->inode;
         }
-        x->at = piece->offset;
+        x->at = piece->offset + piece->lines.n;
         if (!x->writer)
                 begin(x, written);
         if (!x->writer || piece->offset < index_covered(x->writer))

@@ -15,7 +15,7 @@
 struct indexer {
         const char *state, *path;
         struct syslog_zone zone;
-        uint64_t device, inode, at;  /* of the file: which, and what was given last */
+        uint64_t device, inode, at;  /* of the file: which, and the end of what was given */
         struct index_writer *writer; /* NULL: there is none (yet) */
         struct syslog_clock clock;
         uint64_t failed; /* pieces that are in no index */
