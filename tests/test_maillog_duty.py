@@ -24,6 +24,7 @@ mail-limit "accused" { count remote_rate  by login  after 3 over 1h  then suspen
 mail-limit "guesses" { count auth_failed  by client  after 4 over 10m  then ban  lasts 1h }
 mail-limit "bad list" { count local  by client  after 5 over 10m  then sighting  lasts 1h  except 192.0.2.77 }
 mail-limit "house" { count house  by network  after 2 over 10m }
+mail-limit "comes back" { count bounced  by login  after 6 over 1h  then suspend  lasts 1h }
 mail-limit "whose" { count spam  by subscriber  after 3 over 10m  then sighting  lasts 1h }
 """
 LONG = 30.0
@@ -68,18 +69,18 @@ class Isp:
 
     def write(self, *texts, program="postfix/smtpd"):
         now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f+00:00")
-        with open(self.log, "a", encoding="utf-8") as out:
+        with open(self.log, "a", encoding="utf-8", errors="surrogateescape") as out:
             for text in texts:
                 out.write(f"{now} mx {program}[1]: {text}\n")
 
-    def message(self, client, login="", status="sent (250 Ok)"):
+    def message(self, client, login="", status="sent (250 Ok)", to="r@example.org"):
         """From arrival to its end."""
         self.n += 1
         number = f"{0xABC000 + self.n:06X}"
         self.write(f"{number}: client=x[{client}]" + (f", sasl_method=PLAIN, sasl_username={login}" if login else ""))
         self.write(f"{number}: message-id=<{self.n}@x>", program="postfix/cleanup")
         self.write(f"{number}: from=<s@example.net>, size=100, nrcpt=1 (queue active)", program="postfix/qmgr")
-        self.write(f"{number}: to=<r@example.org>, relay=mx.example.org[203.0.113.9]:25, delay=1, dsn=2.0.0, status={status}", program="postfix/smtp")
+        self.write(f"{number}: to=<{to}>, relay=mx.example.org[203.0.113.9]:25, delay=1, dsn=2.0.0, status={status}", program="postfix/smtp")
         self.write(f"{number}: removed", program="postfix/qmgr")
 
     def accused(self, login, n):
@@ -133,6 +134,13 @@ def test_each_kind_of_limit_does_what_it_says(isp):
     sightings = isp.porteiro.json("sightings")["sightings"]
     assert [(s["source"], s["address"], s["count"]) for s in sightings] == [("maillog", "198.51.100.44", 5)], sightings
     assert not isp.events("limit-reached", who="192.0.2.77")
+
+
+def test_evidence_that_is_long_hinders_nothing(isp):
+    for _ in range(6):
+        isp.message("198.51.100.7", "ana@example.net", "bounced (host mx.example.org[203.0.113.9] said: 550 5.1.1 no)", to="\udce9" * 400)
+    wait_for(lambda: isp.suspended("ana@example.net"), "the suspension", LONG)
+    assert 4090 < len(isp.suspended("ana@example.net")["reason"]) <= 4096
 
 
 def test_a_subscriber_is_seen_at_the_address_he_had(isp):

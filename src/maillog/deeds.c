@@ -83,7 +83,7 @@ static char *evidence_of(const struct limits_caught *c)
         buf_init(&out, TEXT_MOST);
         for (size_t i = 0; i < c->n_lines; i++) {
                 buf_adds(&out, i ? "\n" : "");
-                buf_add_escaped(&out, c->lines[i]);
+                buf_add_shown(&out, c->lines[i]);
         }
         return buf_take(&out);
 }
@@ -149,6 +149,17 @@ static int ban(struct deeds *all, const struct deed *d, const struct policy *p)
         return client_ban_add(all->client, &b, &id, &until);
 }
 
+/* As much of the evidence as there is room for: strangers choose how long it is. */
+static void tell(const struct deed *d, struct buf *out)
+{
+        buf_addf(out, "%s; the last lines: ", d->reason);
+        for (struct slice s = slice_of(d->evidence); s.n && !out->full;) {
+                size_t n = slice_utf8(s);
+                buf_add(out, (struct slice){ s.p, n ? n : 1 });
+                s = slice_from(s, n ? n : 1);
+        }
+}
+
 /* An address of ours, in the one form it is kept in. */
 static int suspend(struct deeds *all, const struct deed *d, const struct policy *p)
 {
@@ -166,7 +177,7 @@ static int suspend(struct deeds *all, const struct deed *d, const struct policy 
                 return leave(d, "its subscriber is never cut");
         autobuf reason;
         buf_init(&reason, TEXT_MOST);
-        buf_addf(&reason, "%s; the last lines: %s", d->reason, d->evidence);
+        tell(d, &reason);
         return client_mailbox_suspend_until(all->client, m.address, buf_slice(&reason), d->until);
 }
 
@@ -175,10 +186,10 @@ static int sight(struct deeds *all, const struct deed *d)
 {
         struct addr a;
         autobuf detail;
+        buf_init(&detail, TEXT_MOST);
         if (!addr_parse(slice_of(d->by == MAIL_KEY_SUBSCRIBER ? d->client : d->key), &a))
                 return leave(d, "it is no address");
-        buf_init(&detail, TEXT_MOST);
-        buf_addf(&detail, "%s; the last lines: %s", d->reason, d->evidence);
+        tell(d, &detail);
         struct sighting s = { .source = S("maillog"),
                               .prefix = prefix_of(a, 128),
                               .at = d->at,
