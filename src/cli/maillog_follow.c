@@ -201,7 +201,7 @@ int maillog_follow_run(int argc, char **argv)
         if (status)
                 return status;
         autoledger *ledger = NULL;
-        f.customers = ledger_open(f.cli.state, &ledger) == 0 ? customers_new(ledger) : NULL;
+        f.customers = ledger_open(f.cli.state, &ledger) == 0 ? customers_new(ledger, TIME_NEVER) : NULL;
         f.live = live_new(&(struct live_options){
             .rules = rules,
             .who = { .subscriber = f.customers ? subscriber : NULL, .caught = print_caught, .arg = &f },

@@ -163,7 +163,7 @@ int maillog_report_run(int argc, char **argv)
         if (status)
                 return status;
         autoledger *ledger = NULL;
-        r.customers = ledger_open(r.cli.state, &ledger) == 0 ? customers_new(ledger) : NULL;
+        r.customers = ledger_open(r.cli.state, &ledger) == 0 ? customers_new(ledger, TIME_NEVER) : NULL;
         status = read_and_print(&r, rules);
         customers_free(r.customers);
         return status;

@@ -255,7 +255,7 @@ int maillog_try_run(int argc, char **argv)
         if (status)
                 return status;
         autoledger *ledger = NULL;
-        t.customers = ledger_open(t.cli.state, &ledger) == 0 ? customers_new(ledger) : NULL;
+        t.customers = ledger_open(t.cli.state, &ledger) == 0 ? customers_new(ledger, TIME_NEVER) : NULL;
         struct limits_who who = { .subscriber = t.customers ? subscriber : NULL, .arg = &t, .weighs = true };
         automaillogtally *tally = maillog_tally_new(rules, who, zone_of_process());
         size_t n_rules = categories_rules(rules->categories);

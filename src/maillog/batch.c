@@ -279,6 +279,8 @@ void batch_settle(struct batch *b, struct syslog_clock *c)
         syslog_settle(c, &b->hours);
         b->first = b->last = 0;
         for (const struct syslog_hour *h = b->hours.v; h < b->hours.v + b->hours.n; h++) {
+                if (h->low > h->high) /* begun by what is no line: a time, and no blank behind it */
+                        continue;
                 if (!b->first || h->at + h->low < b->first)
                         b->first = h->at + h->low;
                 if (h->at + h->high > b->last)
@@ -333,6 +335,8 @@ struct batch *batch_new(struct batch_common *c)
         b->inside->scratch = category_scratch_new(c->categories);
         b->inside->categorised = categories_kinds(c->categories);
         buf_init(&b->inside->reasons, SIZE_MAX);
+        b->v = xgrow(NULL, &b->cap, 1, sizeof *b->v);
+        b->hours.v = xgrow(NULL, &b->hours.cap, 1, sizeof *b->hours.v);
         return b;
 }
 

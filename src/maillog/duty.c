@@ -22,6 +22,7 @@ enum { PIECES_A_TURN = 32, STATUS_SYSTEM = 3 };
 #define SAVE_EVERY (5 * SECOND)
 #define STILL_EVERY (2 * SECOND)
 #define COUNTS_EVERY MINUTE
+#define LEASE_BELIEVED MINUTE
 
 struct duty {
         const struct maillog_duty_options *o;
@@ -77,7 +78,7 @@ static struct slice subscriber(void *arg, struct slice client, int64_t at)
 {
         struct duty *d = arg;
         if (!d->customers && ledger_open(d->o->dir, &d->ledger) == 0)
-                d->customers = customers_new(d->ledger);
+                d->customers = customers_new(d->ledger, LEASE_BELIEVED);
         return d->customers ? customers_of(d->customers, client, at) : S("");
 }
 
@@ -139,13 +140,22 @@ static bool behind(const struct duty *d)
         return false;
 }
 
+static bool reads_any(const struct duty *d)
+{
+        for (size_t i = 0; i < d->n; i++)
+                if (maillog_follow_trouble(d->follow, i) == 0)
+                        return true;
+        return false;
+}
+
 /* Where all was read, what was not there is known not to have been. Counts are told before the place behind them is written, so that a
- * crash may count something twice, and never leaves it out. */
+ * crash may count something twice, and never leaves it out.
+ * While no log can be read, nothing is known: that is told when one can be again. */
 static void tell_and_save(struct duty *d)
 {
         if (behind(d))
                 live_tell_read(d->live);
-        else
+        else if (reads_any(d))
                 live_tell(d->live, time_now());
         if (deeds_do(d->deeds, d->o->policy(), time_now()))
                 save(d);
@@ -277,17 +287,18 @@ static void name_logs(struct duty *d)
         }
 }
 
-/* The folders may be read: a log is rotated within its folder. */
+/* The folders may be read: a log is rotated within its folder. Where its path is a link, that of the log as well. */
 static void lock_in(struct duty *d)
 {
-        autofree char **copies = xcalloc(d->n + 1, sizeof *copies);
-        autofree const char **folders = xcalloc(d->n + 1, sizeof *folders);
-        for (size_t i = 0; i < d->n; i++) {
-                copies[i] = xstrdup(d->paths[i]);
+        autofree char **copies = xcalloc(2 * d->n + 1, sizeof *copies);
+        autofree const char **folders = xcalloc(2 * d->n + 1, sizeof *folders);
+        for (size_t i = 0; i < 2 * d->n; i++) {
+                copies[i] = i < d->n ? xstrdup(d->paths[i]) : realpath(d->paths[i - d->n], NULL);
+                copies[i] = copies[i] ? copies[i] : xstrdup(d->paths[i - d->n]);
                 folders[i] = dirname(copies[i]);
         }
-        d->o->lock_in(folders, d->n);
-        for (size_t i = 0; i < d->n; i++)
+        d->o->lock_in(folders, 2 * d->n);
+        for (size_t i = 0; i < 2 * d->n; i++)
                 free(copies[i]);
 }
 

@@ -191,6 +191,8 @@ void live_take(struct live *l, size_t file, struct syslog_zone zone, struct slic
         batch_read(l->batch);
         batch_settle(l->batch, &f->clock);
         batch_sums_add(&l->sums, &l->batch->sums);
+        for (struct entry *e = l->batch->v; e < l->batch->v + l->batch->n; e++)
+                e->at = e->at < written ? e->at : written;
         for (const struct entry *e = l->batch->v; e < l->batch->v + l->batch->n; e++) {
                 if (entry_says_itself(e))
                         on_line(l, e);
@@ -200,6 +202,7 @@ void live_take(struct live *l, size_t file, struct syslog_zone zone, struct slic
                 l->o.line(l->o.arg, file, l->batch);
         if (are_full(l->names.clients) || are_full(l->names.logins) || are_full(l->names.senders))
                 renew_names(l);
+        limits_tidy(l->limits, written);
 }
 
 /* --- its life --- */

@@ -41,7 +41,8 @@ struct live_options {
 struct live;
 struct live *live_new(const struct live_options *o);
 void live_free(struct live *l); /* NULL is fine */
-/* Whole lines of a file; written: when it was written last (µs), for the year of its times. */
+/* Whole lines of a file; written: when it was written last (µs), for the year of its times. A line that says it is of later is taken as of then:
+ * who has a clock that is wrong is not kept away until next year, and what comes meanwhile is not late. */
 void live_take(struct live *l, size_t file, struct syslog_zone zone, struct slice lines, int64_t written);
 /* All that was written until `at` was read: tells what is counted up to then. */
 void live_tell(struct live *l, int64_t at);

@@ -56,7 +56,8 @@ uint64_t names_hash(struct slice s)
 struct names *names_new(uint32_t most)
 {
         struct names *n = xcalloc(1, sizeof *n);
-        secret = secret ? secret : hash_bytes(S("names")) | 1;
+        if (!secret) /* others may be reading it by now */
+                secret = hash_bytes(S("names")) | 1;
         n->most = most < NAMES_MOST ? most : NAMES_MOST;
         n->n = NAMES_FIRST;
         n->mask = SLOTS_FIRST - 1;

@@ -331,7 +331,7 @@ static const struct option mail_rule_options[] = {
 
 static const struct option mail_limit_options[] = {
         { "count", OPTION_NAMES, .required = true, AT(mail_limit, count),
-          .help = "What is counted: categories, or message, recipient, bounced, deferred, refused, auth_failed." },
+          .help = "What is counted: categories, or message, recipients, bounced, deferred, refused, auth_failed." },
         { "by", OPTION_CHOICE, .choices = mail_keys, .required = true, AT(mail_limit, by),
           .help = "Whose they are: a login, a subscriber (by lease at that time), a client address, or its network "
                   "(IPv4: /24, IPv6: /64)." },
