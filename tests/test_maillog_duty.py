@@ -21,6 +21,7 @@ never-cut { subscriber 9 }
 mail-log mx { file %s }
 mail-rule "house rule" { on reject  pattern "house rule"  category house }
 mail-limit "accused" { count remote_rate  by login  after 3 over 1h  then suspend  lasts 2h }
+mail-limit "bounces" { count bounced  by login  from customers  after 2 over 1h  then limit  to 7  lasts 2h }
 mail-limit "guesses" { count auth_failed  by client  after 4 over 10m  then ban  lasts 1h }
 mail-limit "bad list" { count local  by client  after 5 over 10m  then sighting  lasts 1h  except 192.0.2.77 }
 mail-limit "house" { count house  by network  after 2 over 10m }
@@ -223,6 +224,14 @@ def test_killed_and_rotated_it_counts_every_line_once(isp):
     isp.message("192.0.2.50")
     isp.stop()
     assert isp.events("counts")[-1]["lines"] == "5"
+
+
+def test_a_limit_that_limits(isp):
+    for _ in range(2):
+        isp.message("198.51.100.7", "ana@example.net", "bounced (host mx.example.org[203.0.113.9] said: 550 5.1.1 no such user)")
+    wait_for(lambda: isp.suspended("ana@example.net"), "the limit", LONG)
+    shown = isp.porteiro.json("mailbox", "show", "ana@example.net")
+    assert shown["may_send"] and shown["mailbox"]["suspended"]["recipients_hour"] == 7
 
 
 def test_what_is_counted_is_drawn(isp):

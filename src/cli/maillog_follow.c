@@ -37,6 +37,7 @@ struct following {
         struct cli cli;
         struct live *live;
         struct customers *customers; /* NULL: there is no ledger */
+        const struct policy *policy; /* whose addresses are customers; NULL: there is none */
         struct maillog_follow *follow;
         struct loop *loop;
         struct watch *timer, *notice;
@@ -50,6 +51,12 @@ static struct slice subscriber(void *arg, struct slice client, int64_t at)
 {
         const struct following *f = arg;
         return customers_of(f->customers, client, at);
+}
+
+static const struct policy *pools(void *arg)
+{
+        const struct following *f = arg;
+        return f->policy;
 }
 
 static void on_count(void *arg, size_t series, int64_t from, int64_t to, uint64_t n)
@@ -196,15 +203,17 @@ int maillog_follow_run(int argc, char **argv)
         status = take_arguments(&f);
         if (status)
                 return status;
+        autopolicy *policy = cli_policy_if_any(&f.cli);
         autorules *rules = maillog_rules(&f.cli, rules_file, &status);
+        f.policy = policy;
         status = rules ? maillog_set_zone(&f.cli, zone) : status;
         if (status)
                 return status;
         autoledger *ledger = NULL;
-        f.customers = ledger_open(f.cli.state, &ledger) == 0 ? customers_new(ledger, TIME_NEVER) : NULL;
+        f.customers = ledger_open(f.cli.state, &ledger) == 0 ? customers_new(ledger, MINUTE) : NULL;
         f.live = live_new(&(struct live_options){
             .rules = rules,
-            .who = { .subscriber = f.customers ? subscriber : NULL, .caught = print_caught, .arg = &f },
+            .who = { .subscriber = f.customers ? subscriber : NULL, .caught = print_caught, .pools = pools, .arg = &f },
             .count = on_count,
             .arg = &f });
         f.follow = maillog_follow_open(&(struct maillog_follow_options){

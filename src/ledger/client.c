@@ -351,6 +351,17 @@ int client_mailbox_suspend_until(struct client *c, struct slice address, struct 
         return suspend(c, false, address, reason, until, recipients);
 }
 
+int client_mailbox_restrain(struct client *c, struct slice address, struct slice reason, int64_t until,
+                            int64_t recipients)
+{
+        struct buf *b = begin(c, VERB_mailbox_restrain);
+        ipc_put_text(b, address);
+        ipc_put_text(b, reason);
+        ipc_put_int(b, until);
+        ipc_put_int(b, recipients);
+        return call(c);
+}
+
 int client_subscriber_suspend(struct client *c, struct slice id, struct slice reason)
 {
         return suspend(c, true, id, reason, TIME_NEVER, 0);

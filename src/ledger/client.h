@@ -90,6 +90,9 @@ int client_subscriber_suspend(struct client *c, struct slice id, struct slice re
  * that, or for longer, is forbidden already, it is refused. */
 int client_mailbox_suspend_until(struct client *c, struct slice address, struct slice reason, int64_t until,
                                  int64_t recipients);
+/* The same by a rule, which has an end and lifts nothing. */
+int client_mailbox_restrain(struct client *c, struct slice address, struct slice reason, int64_t until,
+                            int64_t recipients);
 int client_subscriber_suspend_until(struct client *c, struct slice id, struct slice reason, int64_t until,
                                     int64_t recipients);
 int client_alias(struct client *c, struct slice address, const struct slice *targets, size_t n, bool add,

@@ -475,6 +475,20 @@ int verb_mail_suspend(struct verb_call *c)
         return of_subscriber ? suspend_subscriber(c, key, &want) : suspend_mailbox(c, key, &want);
 }
 
+/* By a rule: it has an end, and lifts nothing. */
+int verb_mailbox_restrain(struct verb_call *c)
+{
+        struct slice address = ipc_text(c->args), reason = slice_trim(ipc_text(c->args));
+        int64_t until = ipc_int(c->args), recipients = ipc_int(c->args);
+        if (c->args->bad || recipients < 0 || recipients > LIMIT_COUNT_MOST)
+                return -EBADMSG;
+        int status = verb_words(c, "reason", reason, LEDGER_TEXT_MOST);
+        if (status == 0 && (reason.n == 0 || until <= c->now || until == TIME_NEVER))
+                status = verb_no(c, "what a rule decides has a reason, and an end that is to come");
+        struct suspension want = { c->now, until, recipients, reason, c->author };
+        return status ? status : suspend_mailbox(c, address, &want);
+}
+
 static int resume_due(struct verb_call *c, const char *query, bool of_subscriber)
 {
         struct rows rows = rows_of(c->ledger, c->arena, sizeof(struct slice));

@@ -15,6 +15,7 @@ struct deed {
         enum mail_limit_then then;
         enum mail_limit_key by;
         int64_t at, until;
+        int64_t to; /* recipients an hour, 0: none */
         uint64_t count;
         char *key, *client, *reason, *evidence;
 };
@@ -102,6 +103,7 @@ void deeds_add(struct deeds *d, const struct limits_caught *c)
                                       .by = c->limit->by,
                                       .at = c->at,
                                       .until = c->until,
+                                      .to = c->limit->then == MAIL_THEN_LIMIT ? c->limit->to : 0,
                                       .count = c->count,
                                       .key = slice_dup(c->key),
                                       .client = slice_dup(c->client),
@@ -178,7 +180,7 @@ static int suspend(struct deeds *all, const struct deed *d, const struct policy 
         autobuf reason;
         buf_init(&reason, TEXT_MOST);
         tell(d, &reason);
-        return client_mailbox_suspend_until(all->client, m.address, buf_slice(&reason), d->until, 0);
+        return client_mailbox_restrain(all->client, m.address, buf_slice(&reason), d->until, d->to);
 }
 
 /* By the client's address: whose it was then, the judge finds out. */
@@ -204,7 +206,7 @@ static int do_one(struct deeds *all, const struct deed *d, const struct policy *
                 return leave(d, "its time is over");
         if (d->then == MAIL_THEN_BAN)
                 return ban(all, d, p);
-        return d->then == MAIL_THEN_SUSPEND ? suspend(all, d, p) : sight(all, d);
+        return d->then == MAIL_THEN_SIGHTING ? sight(all, d) : suspend(all, d, p);
 }
 
 /* `since`: when he was asked. A keeper that hangs costs a fifth of the time at the most. */

@@ -60,8 +60,8 @@ void maillog_wants(const struct policy *p, struct buf *out)
         }
         for (size_t i = 0; i < p->n_mail_limits && p->n_mail_logs; i++) {
                 const struct policy_mail_limit *l = &p->mail_limits[i];
-                buf_addf(out, "limit %.*s %d %lld %lld %d %lld", SLICE_ARGS(l->name), (int)l->by, (long long)l->after,
-                         (long long)l->over, (int)l->then, (long long)l->lasts);
+                buf_addf(out, "limit %.*s %d %d %lld %lld %lld %d %lld", SLICE_ARGS(l->name), (int)l->by, (int)l->side,
+                         (long long)l->to, (long long)l->after, (long long)l->over, (int)l->then, (long long)l->lasts);
                 for (size_t k = 0; k < l->n_count; k++)
                         buf_addf(out, " %.*s", SLICE_ARGS(l->count[k]));
                 for (size_t k = 0; k < l->n_except; k++) {
@@ -80,6 +80,12 @@ static struct slice subscriber(void *arg, struct slice client, int64_t at)
         if (!d->customers && ledger_open(d->o->dir, &d->ledger) == 0)
                 d->customers = customers_new(d->ledger, LEASE_BELIEVED);
         return d->customers ? customers_of(d->customers, client, at) : S("");
+}
+
+static const struct policy *pools(void *arg)
+{
+        const struct duty *d = arg;
+        return d->o->policy();
 }
 
 static void on_caught(void *arg, const struct limits_caught *c)
@@ -334,10 +340,11 @@ static bool begin(struct duty *d)
                 return false;
         open_rings(d);
         d->deeds = deeds_new(d->o->dir);
-        d->live = live_new(&(struct live_options){ .rules = d->rules,
-                                                   .who = { .subscriber = subscriber, .caught = on_caught, .arg = d },
-                                                   .count = on_count,
-                                                   .arg = d });
+        d->live = live_new(
+            &(struct live_options){ .rules = d->rules,
+                                    .who = { .subscriber = subscriber, .caught = on_caught, .arg = d, .pools = pools },
+                                    .count = on_count,
+                                    .arg = d });
         return true;
 }
 

@@ -32,6 +32,7 @@ struct limits *limits_new(const struct rules *r, struct limits_who who)
 {
         uint8_t key[16];
         struct limits *l = xcalloc(1, sizeof *l);
+        names_ready();
         if (getrandom(key, sizeof key, 0) != (ssize_t)sizeof key)
                 panic("no random numbers");
         l->rules = r;
@@ -112,14 +113,27 @@ static struct slice login_of(struct limits *l, struct slice login)
 }
 
 /* Empty: this limit does not concern him. */
+static bool concerns(const struct limits *l, const struct policy_mail_limit *p, struct slice client, struct slice login)
+{
+        struct addr a;
+        if (!p->n_except && p->side == MAIL_SIDE_ANY)
+                return true;
+        bool is_address = addr_parse(client, &a);
+        for (size_t i = 0; i < p->n_except && is_address; i++)
+                if (prefix_has(&p->except[i], &a))
+                        return false;
+        if (p->side == MAIL_SIDE_ANY)
+                return true;
+        const struct policy *pools = l->who.pools ? l->who.pools(l->who.arg) : NULL;
+        bool customer = login.n || (is_address && pools && policy_find_prefix(pools, &a));
+        return customer == (p->side == MAIL_SIDE_CUSTOMERS);
+}
+
 static struct slice key_of(struct limits *l, const struct policy_mail_limit *p, struct slice client, struct slice login,
                            int64_t at)
 {
-        struct addr a;
-        if (p->n_except && addr_parse(client, &a))
-                for (size_t i = 0; i < p->n_except; i++)
-                        if (prefix_has(&p->except[i], &a))
-                                return S("");
+        if (!concerns(l, p, client, login))
+                return S("");
         switch (p->by) {
         case MAIL_KEY_LOGIN:
                 return login_of(l, login);

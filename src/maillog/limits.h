@@ -51,6 +51,8 @@ struct limits_who {
         struct slice (*subscriber)(void *arg, struct slice client, int64_t at);
         void (*caught)(void *arg, const struct limits_caught *c); /* may be NULL */
         void *arg;
+        /* Whose pools are customers'; NULL, or of none: who logged in alone is known for one. */
+        const struct policy *(*pools)(void *arg);
         bool weighs; /* limits_weigh() is of use: it costs as much as all the rest */
 };
 struct limits *limits_new(const struct rules *r, struct limits_who who);

@@ -32,6 +32,14 @@ static struct slice subscriber(void *arg, struct slice client, int64_t at)
         return !slice_eq(client, S("198.51.100.7")) ? S("") : at < START + MINUTE ? S("a") : S("b");
 }
 
+static struct policy *network;
+
+static const struct policy *pools(void *arg)
+{
+        (void)arg;
+        return network;
+}
+
 static void begin(struct a_limits *t, const char *text)
 {
         autodiags *d = diags_new();
@@ -40,7 +48,9 @@ static void begin(struct a_limits *t, const char *text)
         *t = (struct a_limits){ .rules = rules_new(p, d) };
         assert_non_null(t->rules);
         buf_init(&t->told, 1 << 20);
-        t->l = limits_new(t->rules, (struct limits_who){ subscriber, caught, t, true });
+        t->l = limits_new(t->rules,
+                          (struct limits_who){
+                              .subscriber = subscriber, .caught = caught, .arg = t, .pools = pools, .weighs = true });
 }
 
 static void end(struct a_limits *t, const char *want)
@@ -88,6 +98,28 @@ static void caught_once_while_it_lasts(void **state)
         assert_int_equal(only(&t)->client.n, 0);
         end(&t, "192.0.2.1 at=20 since=10 until=7220 count=4 times=1 client=192.0.2.1\n"
                 "192.0.2.1 at=7220 since=10 until=14420 count=51 times=2 client=192.0.2.1\n");
+}
+
+static void whose_words_they_are(void **state)
+{
+        (void)state;
+        struct a_limits t;
+        autodiags *d = diags_new();
+        autopolicy *p =
+            policy_parse(&(struct policy_input){ .name = S("network"),
+                                                 .text = S("network n { timezone UTC } class home { port25 open }"
+                                                           "pool p { class home prefix 198.51.100.0/24 }") },
+                         d);
+        network = p;
+        begin(&t, "mail-limit ours { count local  by client  from customers  after 1 }"
+                  "mail-limit theirs { count local  by client  from outside  after 1 }");
+        fact(&t, 0, 1, "198.51.100.9", "");
+        fact(&t, 1, 1, "203.0.113.9", "");
+        fact(&t, 2, 1, "203.0.113.10", "joe"); /* from abroad, with his password */
+        network = NULL;
+        end(&t, "198.51.100.9 at=0 since=0 until=86400 count=1 times=1 client=198.51.100.9\n"
+                "203.0.113.9 at=1 since=1 until=86401 count=1 times=1 client=203.0.113.9\n"
+                "203.0.113.10 at=2 since=2 until=86402 count=1 times=1 client=203.0.113.10\n");
 }
 
 /* A window of an hour forgets after seven slots of ten minutes at the latest, and never within the hour. */
@@ -343,6 +375,7 @@ int main(void)
                 cmocka_unit_test(what_is_over_is_forgotten),
                 cmocka_unit_test(a_full_memory_is_forgotten),
                 cmocka_unit_test(words_of_entries),
+                cmocka_unit_test(whose_words_they_are),
         };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+enum { LIVE_FULL = LIVE_NAMES / 4 * 3 };
+
 struct slot {
         int64_t step; /* time by LIVE_STEP */
         uint32_t n[LIVE_SERIES];
@@ -25,6 +27,7 @@ struct live {
         struct slot *slots; /* by step, ascending */
         size_t n_slots, at; /* at: the one counted in last */
         int64_t watched;    /* all before it is told; 0: nothing yet */
+        uint32_t full_at;   /* so many names */
         struct batch_sums sums;
         char series[LIVE_SERIES][64];
 };
@@ -173,11 +176,15 @@ static void renew_names(struct live *l)
         names_free(old.clients);
         names_free(old.logins);
         names_free(old.senders);
+        uint32_t kept = names_end(l->names.clients);
+        kept = names_end(l->names.senders) > kept ? names_end(l->names.senders) : kept;
+        l->full_at = kept + LIVE_NAMES / 8 > LIVE_FULL ? kept + LIVE_NAMES / 8 : LIVE_FULL;
 }
 
-static bool are_full(const struct names *n)
+/* Where messages under way alone nearly fill them, it is of use only after a while. */
+static bool are_full(const struct live *l, const struct names *n)
 {
-        return names_end(n) >= LIVE_NAMES / 4 * 3;
+        return names_end(n) >= l->full_at;
 }
 
 void live_take(struct live *l, size_t file, struct syslog_zone zone, struct slice lines, int64_t written)
@@ -200,7 +207,7 @@ void live_take(struct live *l, size_t file, struct syslog_zone zone, struct slic
         }
         if (l->o.line)
                 l->o.line(l->o.arg, file, l->batch);
-        if (are_full(l->names.clients) || are_full(l->names.logins) || are_full(l->names.senders))
+        if (are_full(l, l->names.clients) || are_full(l, l->names.logins) || are_full(l, l->names.senders))
                 renew_names(l);
         limits_tidy(l->limits, written);
 }
@@ -227,6 +234,7 @@ struct live *live_new(const struct live_options *o)
         l->batch = batch_new(&l->common);
         l->names = (struct join_names){ names_new(LIVE_NAMES), names_new(LIVE_NAMES), names_new(LIVE_NAMES) };
         l->join = join_new(JOIN_MOST, l->names, (struct join_hooks){ on_told, on_seen, l });
+        l->full_at = LIVE_FULL;
         l->limits = limits_new(o->rules, o->who);
         l->slots = xcalloc(LIVE_SLOTS, sizeof *l->slots);
         for (size_t i = 0; i < LIVE_SERIES; i++)

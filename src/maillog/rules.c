@@ -133,7 +133,7 @@ static void refuse_strangers_word(const struct rule_limit *l, const struct polic
 {
         uint64_t failed[2] = { 0 };
         add_auth_failed(p, c, failed);
-        if (l->policy->then != MAIL_THEN_SUSPEND ||
+        if ((l->policy->then != MAIL_THEN_SUSPEND && l->policy->then != MAIL_THEN_LIMIT) ||
             !(l->words >> LIMIT_AUTH_FAILED & 1 || l->categories[0] & failed[0] || l->categories[1] & failed[1]))
                 return;
         diag_error(d, l->policy->count_place,

@@ -332,9 +332,15 @@ static size_t take_time(struct syslog_hours *h, struct slice line, struct syslog
 {
         size_t n = h->second_n ? same_second(h, line, ret) : 0;
         if (!n) {
+                size_t had = h->n;
+                struct syslog_hour last = had ? h->v[had - 1] : (struct syslog_hour){ 0 };
                 n = is_digit(*line.p) ? rfc_time(h, line, ret, own) : bsd_time(h, line, ret);
-                if (!n || n >= line.n || line.p[n] != ' ')
+                if (!n || n >= line.n || line.p[n] != ' ') { /* then it was no time, and changes none */
+                        h->n = had;
+                        if (had)
+                                h->v[had - 1] = last;
                         return 0;
+                }
                 note_extremes(h, ret->at);
                 note_second(h, line, n, ret->at);
         }

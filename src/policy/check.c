@@ -678,6 +678,7 @@ static bool can_be_done(int64_t by, int64_t then)
         case MAIL_THEN_BAN:
                 return by != MAIL_KEY_LOGIN && by != MAIL_KEY_SUBSCRIBER;
         case MAIL_THEN_SUSPEND:
+        case MAIL_THEN_LIMIT:
                 return by == MAIL_KEY_LOGIN || by < 0;
         case MAIL_THEN_SIGHTING:
                 return by != MAIL_KEY_LOGIN && by != MAIL_KEY_NETWORK;
@@ -699,7 +700,9 @@ static void build_mail_limits(struct builder *b)
                                                   .after = l->after.value,
                                                   .over = l->over.value,
                                                   .then = (enum mail_limit_then)l->then.value,
-                                                  .lasts = l->lasts.value };
+                                                  .lasts = l->lasts.value,
+                                                  .to = l->to.value,
+                                                  .side = (enum mail_limit_side)l->side.value };
                 to->count = slices_of(b, &l->count, &to->n_count);
                 to->except = prefixes_of(b, &l->except, &to->n_except);
                 claim_name(b->d, "mail-limit", to->name, &to->place, &names);
@@ -707,7 +710,8 @@ static void build_mail_limits(struct builder *b)
                         diag_error(b->d, to->place, "%s is nothing that can be done by %s",
                                    mail_limit_then_name(to->then), mail_limit_key_name(to->by));
                         diag_note(b->d, nowhere,
-                                  "ban goes by client or network, suspend by login, sighting by client or subscriber");
+                                  "ban goes by client or network, suspend and limit by login, sighting by client or "
+                                  "subscriber");
                 }
                 to++;
         }
