@@ -22,6 +22,7 @@ import socketserver
 import struct
 import subprocess
 import threading
+import time
 
 from edge_support import certificate
 from fake_mta import FakeMTA
@@ -236,6 +237,13 @@ class Servers:
         return [path.name for name in self.masters for queue in queues for path in (self.folder / name / "queue" / queue).rglob("*")
                 if path.is_file()]
 
+    def hurry(self):
+        """What was being delivered at a reload is put off for a minute, which no setting shortens: the time of its file says until when."""
+        for path in (self.folder / "postfix/queue/incoming").iterdir():
+            with contextlib.suppress(FileNotFoundError):
+                if path.stat().st_mtime > time.time() + 5:
+                    os.utime(path)
+
     def delivered(self):
         """(mailbox, message-id) of each file."""
         for path in self.mail.glob("*/new/*"):
@@ -282,17 +290,6 @@ class Servers:
                 return said
             return rule
 
-        def greeting(said):     # every second time
-            seen = []
-
-            def rule(_, __):
-                seen.append(1)
-                if len(seen) % 2 == 0:
-                    return None
-                self._count("deferred")
-                return said
-            return rule
-
         def of(domain):
             return lambda body: self.wanted(message_id(body), domain)
         unknown = b"550 5.1.1 <x>: no such user; from=<a> to=<b> status=sent (250 ok)\r\n"
@@ -304,8 +301,8 @@ class Servers:
             "rate": {"dot": once("deferred", b"421 4.7.28 unusual rate of mail from your network\r\n", of("rate.example"))},
             "spam": {"dot": every("bounced", b"554 5.7.1 [TSS04] this is spam\r\n", of("spam.example"))},
             "listed": {"rcpt": every("bounced", b"554 5.7.1 Service unavailable; Client host [203.0.113.25] blocked using zen.example\r\n")},
-            "banner": {"banner": greeting(b"554 5.7.1 your address is on our blocklist\r\n")},
-            "silent": {"banner": greeting("close")},
+            "banner": {"banner": every("deferred", b"554 5.7.1 your address is on our blocklist\r\n")},
+            "silent": {"banner": every("deferred", "close")},
             "out-ok": {},
             "out-no": {"rcpt": every("bounced", unknown)},
             "out-slow": {"rcpt": once("deferred", b"451 4.3.0 try later\r\n")},

@@ -331,6 +331,7 @@ static bool begin(struct duty *d)
 static void end(struct duty *d)
 {
         if (d->live && d->follow) {
+                live_end(d->live);
                 tell_and_save(d);
                 log_counts(d);
         }

@@ -196,6 +196,11 @@ void live_take(struct live *l, size_t file, struct syslog_zone zone, struct slic
                 renew_names(l);
 }
 
+void live_end(struct live *l)
+{
+        join_end(l->join);
+}
+
 /* --- its life --- */
 
 const char *live_series(const struct live *l, size_t series)

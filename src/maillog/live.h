@@ -48,6 +48,8 @@ void live_tell(struct live *l, int64_t at);
 /* The same where there is more to be read: up to the youngest line. What is counted of later steps is told as late: their time is told when it
  * is over. */
 void live_tell_read(struct live *l);
+/* No line follows: messages that may still have some are counted by what is known of them. Tell after it. */
+void live_end(struct live *l);
 const char *live_series(const struct live *l,
                         size_t series); /* "received", "rejected/rbl" …; NULL: past the last one */
 struct batch_sums live_sums(const struct live *l);

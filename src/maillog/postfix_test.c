@@ -127,6 +127,22 @@ static void facts(void **state)
                   "3D7A2: host mta5[1.2.3.4] refused to talk to me: 421 4.7.0 [TSS04] Messages from 192.0.2.1 "
                   "temporarily deferred",
                   "said id=3D7A2 host=mta5 addr=1.2.3.4 (remote_spam)" },
+                { "postfix/smtpd", "NOQUEUE: client=home.example.com[198.51.100.21]",
+                  "client host=home.example.com addr=198.51.100.21" },
+                { "postfix/smtpd",
+                  "proxy-accept: END-OF-MESSAGE: 250 2.0.0 Ok: queued as 929F110C1C7; from=<a@b> to=<c@d> proto=ESMTP "
+                  "helo=<h>",
+                  "note" },
+                { "postfix/smtpd",
+                  "51DEB10C4E3: reject: DATA from e[192.0.2.26]: 503 5.5.0 <DATA>: Data command rejected: Improper use "
+                  "of SMTP command pipelining; from=<a@b> to=<c@d> proto=ESMTP helo=<h>",
+                  "reject id=51DEB10C4E3 host=e addr=192.0.2.26 stage=DATA dsn=5.5.0 echo=DATA from=a@b to=c@d helo=h "
+                  "action=reject code=503 (protocol)" },
+                { "postfix/smtpd",
+                  "NOQUEUE: reject: CONNECT from e[192.0.2.26]: 503 5.5.0 <e[192.0.2.26]>: Client host rejected: "
+                  "Improper use of SMTP command pipelining; proto=SMTP",
+                  "reject host=e addr=192.0.2.26 stage=CONNECT dsn=5.5.0 echo=e[192.0.2.26] action=reject code=503 "
+                  "(protocol)" },
                 { "postfix/smtpd", "a thing nobody ever heard of", "unknown" },
                 { "postfix/smtpd", "46E0BAB8E5: to=<l@click21.com.br>, relay=clamav, delay=2, status=sent (dummy)",
                   "unknown id=46E0BAB8E5" },
