@@ -319,7 +319,7 @@ def test_what_pflogsumm_counts_too_is_equal(run, answer, theirs):
     fooled = any(each.sender.startswith('"e>') for each in run.queued)
     assert got["senders"] == len(senders) + fooled
     to = {to for to, _ in run.delivered + run.taken}
-    handed = {to for each in run.queued if each.again for to in each.given or each.fates}
+    handed = {to for each in run.queued if each.again for to in (each.given if each.forwarded else each.fates)}
     assert got["recipients"] == len(to | handed) + bool(fools(run))
     assert got["bytes received"] > ours["message_bytes"]
 
