@@ -39,13 +39,14 @@ static void tell_slot(struct live *l, struct slot *s, int64_t from, int64_t to)
         memset(s->n, 0, sizeof s->n);
 }
 
-/* Of time that was told of, or will be when it is over. Of a category that is told only where it has something: its step is known now. */
+/* Of time that was told of, will be when it is over, or of a category, of which no time is told but where it has something: that step is
+ * known now. */
 static void tell_late(struct live *l, struct slot *s)
 {
         int64_t start = s->step * LIVE_STEP;
         for (size_t i = 0; i < LIVE_SERIES; i++)
                 if (s->n[i])
-                        l->o.count(l->o.arg, i, start, i < LIVE_COUNTS_ALL ? start : start + LIVE_STEP, s->n[i]);
+                        l->o.count(l->o.arg, i, start, start + LIVE_STEP, s->n[i]);
         memset(s->n, 0, sizeof s->n);
 }
 
