@@ -13,7 +13,7 @@ import subprocess
 import threading
 
 import pytest
-from conftest import PROGRAM
+from conftest import PROGRAM, ROOT
 from edge_support import need
 from maillog_load import FATES, Load
 from maillog_servers import Servers
@@ -322,6 +322,9 @@ def test_what_pflogsumm_counts_too_is_equal(run, answer, theirs):
     handed = {to for each in run.queued if each.again for to in (each.given if each.forwarded else each.fates)}
     assert got["recipients"] == len(to | handed) + bool(fools(run))
     assert got["bytes received"] > ours["message_bytes"]
+    docs = (ROOT / "docs/maillog.md").read_text().partition("## Beside pflogsumm")[2]
+    for word in ("received", "bytes", "delivered", "deferred", "rejected", "reject warnings, held, discarded", "senders, recipients"):
+        assert f"\n| {word} |" in docs
 
 
 def test_without_its_name_pflogsumm_leaves_an_instance_out(run, answer, theirs):

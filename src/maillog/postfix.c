@@ -363,7 +363,8 @@ static bool of_daemon(enum mail_daemon d, struct slice s, struct mail_event *ret
                 rest = s;
         }
         if (scan_take(&rest, S("NOQUEUE: "))) {
-                if (d == MAIL_BY_SMTPD && scan_take(&rest, S("client="))) /* a filter before the queue will give it an id */
+                if (d == MAIL_BY_SMTPD &&
+                    scan_take(&rest, S("client="))) /* a filter before the queue will give it an id */
                         return client(rest, ret);
                 return refusal_or_check(rest, ret);
         }

@@ -127,6 +127,19 @@ static void facts(void **state)
                   "3D7A2: host mta5[1.2.3.4] refused to talk to me: 421 4.7.0 [TSS04] Messages from 192.0.2.1 "
                   "temporarily deferred",
                   "said id=3D7A2 host=mta5 addr=1.2.3.4 (remote_spam)" },
+                { "postfix/smtpd", "a thing nobody ever heard of", "unknown" },
+                { "postfix/smtpd", "46E0BAB8E5: to=<l@click21.com.br>, relay=clamav, delay=2, status=sent (dummy)",
+                  "unknown id=46E0BAB8E5" },
+                { "postfix/smtpd", "> unknown[192.0.2.1]: 250 46E0BAB8E5: removed", "verbose" },
+        };
+        check(rows, COUNT_OF(rows));
+}
+
+/* A filter before the queue, and restrictions that end a conversation. */
+static void before_the_queue(void **state)
+{
+        (void)state;
+        static const struct fact rows[] = {
                 { "postfix/smtpd", "NOQUEUE: client=home.example.com[198.51.100.21]",
                   "client host=home.example.com addr=198.51.100.21" },
                 { "postfix/smtpd",
@@ -143,10 +156,6 @@ static void facts(void **state)
                   "Improper use of SMTP command pipelining; proto=SMTP",
                   "reject host=e addr=192.0.2.26 stage=CONNECT dsn=5.5.0 echo=e[192.0.2.26] action=reject code=503 "
                   "(protocol)" },
-                { "postfix/smtpd", "a thing nobody ever heard of", "unknown" },
-                { "postfix/smtpd", "46E0BAB8E5: to=<l@click21.com.br>, relay=clamav, delay=2, status=sent (dummy)",
-                  "unknown id=46E0BAB8E5" },
-                { "postfix/smtpd", "> unknown[192.0.2.1]: 250 46E0BAB8E5: removed", "verbose" },
         };
         check(rows, COUNT_OF(rows));
 }
@@ -353,7 +362,8 @@ static void queue_ids(void **state)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(facts), cmocka_unit_test(injections),
-                                            cmocka_unit_test(vectors), cmocka_unit_test(queue_ids) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(facts), cmocka_unit_test(before_the_queue),
+                                            cmocka_unit_test(injections), cmocka_unit_test(vectors),
+                                            cmocka_unit_test(queue_ids) };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }
