@@ -83,6 +83,9 @@ $(BUILD)/libporteiro.a: $(OBJECTS)
 	@rm -f $@
 	$(AR) rcs $@ $(OBJECTS)
 
+# The log engine is what reads gigabytes.
+$(BUILD)/obj/maillog/%.o: OPTIMISE := $(subst -O2,-O3,$(OPTIMISE))
+
 $(BUILD)/obj/%.o: src/%.c
 	@mkdir -p $(@D)
 	$(call SAY,CC)$(CC) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
-/* A mail log of so many bytes, as a busy relay writes it: thousands of conversations at once, their lines interleaved, 30,000 clients,
- * every tenth message through a content filter. Standard output gets the log, standard error what is in it, as JSON.
+/* A mail log of so many bytes, as a busy relay of Debian 12 writes it: thousands of conversations at once, their lines interleaved, 30,000
+ * clients, most of them under TLS, every tenth message through a content filter, long replies of large providers. With "rfc3339", which rsyslog
+ * writes there, a line has about 220 bytes. Standard output gets the log, standard error what is in it, as JSON.
  *
  *     maillog BYTES [rfc3339] */
 #include <stdarg.h>
@@ -11,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#define HOST "mail1.example.net"
 enum { AT_ONCE = 3000, CLIENTS = 30000, LOGINS = 5000, PEAK = 2500 /* lines a second */ };
 
 struct talk {
@@ -59,7 +61,7 @@ static void say(const char *daemon, const char *fmt, ...)
         va_start(ap, fmt);
         vsnprintf(text, sizeof text, fmt, ap);
         va_end(ap);
-        int n = printf("%s mx1 postfix/%s[%u]: %s\n", when, daemon, 1000 + pick(60000), text);
+        int n = printf("%s %s postfix/%s[%u]: %s\n", when, HOST, daemon, 1000 + pick(60000), text);
         written += (uint64_t)n;
         lines++;
 }
@@ -149,9 +151,14 @@ static void deliver(const struct talk *t, const char *id)
         if (fate < 12) {
                 sum.delivered++;
                 say("smtp",
-                    "%s: to=<user%u@example.org>, relay=mx%u.example.org[203.0.113.%u]:25, delay=1.2, "
-                    "delays=0.1/0.01/0.3/0.8, dsn=2.0.0, status=sent (250 2.0.0 OK  %u 34si554517wra.%u - gsmtp)",
-                    id, t->number % 9000, t->number % 30, t->number % 250, t->number, t->number % 99);
+                    "%s: to=<user%u@example.org>, relay=mx%u.mail.protection.example.org[203.0.113.%u]:25, delay=1.2, "
+                    "delays=0.09/0.01/0.35/0.75, dsn=2.6.0, status=sent (250 2.6.0 "
+                    "<CAF%08X.%u@frontend.mail.example.net> "
+                    "[InternalId=%u, Hostname=AM0PR%u.eurprd.prod.example.org] %u bytes in 0.213, 243.911 KB/sec "
+                    "Queued mail "
+                    "for delivery)",
+                    id, t->number % 9000, t->number % 30, t->number % 250, t->number * 2654435761u, t->number,
+                    t->number * 40503u, t->number % 99, t->size);
         } else if (fate < 17) {
                 sum.delivered++;
                 say("virtual",
@@ -163,7 +170,9 @@ static void deliver(const struct talk *t, const char *id)
                 say("smtp",
                     "%s: to=<user%u@example.com>, relay=mx.example.com[203.0.113.9]:25, delay=3, delays=0.1/0/1/1.9, "
                     "dsn=4.7.28, status=deferred (host mx.example.com[203.0.113.9] said: 421-4.7.28 Our system has "
-                    "detected an unusual rate of mail (in reply to end of DATA command))",
+                    "detected an unusual rate of mail originating from your IP address. To protect our users from "
+                    "spam, mail sent from your "
+                    "IP address has been temporarily rate limited. (in reply to end of DATA command))",
                     id, t->number % 9000);
         } else {
                 sum.bounced++;
@@ -178,7 +187,7 @@ static void deliver(const struct talk *t, const char *id)
 /* A message, from client to removed; where a filter stands in its way, that gives it back under its second id. */
 static bool message(struct talk *t)
 {
-        enum { CONNECT, CLIENT, ID, QUEUED, DISCONNECT, BACK, BACK_ID, HANDED, GONE, AGAIN, DELIVERED, END };
+        enum { CONNECT, SECURED, CLIENT, ID, QUEUED, DISCONNECT, BACK, BACK_ID, HANDED, GONE, AGAIN, DELIVERED, END };
         bool login = t->kind < 7, filter = t->number % 10 == 0;
         const char *id = filter && t->step >= BACK && t->step != HANDED && t->step != GONE ? t->second : t->id;
         int now = t->step;
@@ -186,6 +195,13 @@ static bool message(struct talk *t)
         switch (now) {
         case CONNECT:
                 say(login ? "submission/smtpd" : "smtpd", "connect from %s", client(t));
+                break;
+        case SECURED:
+                say(login ? "submission/smtpd" : "smtpd",
+                    "Anonymous TLS connection established from %s: TLSv1.3 with cipher TLS_AES_256_GCM_SHA384 (256/256 "
+                    "bits) "
+                    "key-exchange X25519 server-signature RSA-PSS (2048 bits) server-digest SHA256",
+                    client(t));
                 break;
         case CLIENT:
                 sum.messages++;
@@ -200,8 +216,9 @@ static bool message(struct talk *t)
                 break;
         case ID:
         case BACK_ID:
-                say("cleanup", "%s: message-id=<20261128%08u.%08X.JavaMail.webmail@frontend%u.example.net>", id,
-                    t->number, t->number * 2654435761u, t->client % 12);
+                say("cleanup",
+                    "%s: message-id=<CAF%08X+dT%08x%08u=8fQ20261128.JavaMail.webmail@frontend%u.mail.example.net>", id,
+                    t->number * 2654435761u, t->number * 40503u, t->number, t->client % 12);
                 break;
         case QUEUED:
         case AGAIN:
@@ -209,7 +226,8 @@ static bool message(struct talk *t)
                     t->size);
                 break;
         case DISCONNECT:
-                say("smtpd", "disconnect from %s ehlo=1 mail=1 rcpt=1 data=1 quit=1 commands=5", client(t));
+                say("smtpd", "disconnect from %s ehlo=2 starttls=1 auth=1 mail=1 rcpt=1 data=1 quit=1 commands=8",
+                    client(t));
                 break;
         case HANDED:
                 sum.handed++;

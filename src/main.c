@@ -33,8 +33,8 @@ static const struct command commands[] = {
         { "counters", "", "what the gate counted, by class and strategy", cmd_counters },
         { "graph", "[SERIES…] | sample", "counters over time, as a picture", cmd_graph },
         { "audit", "[--key KEY]", "every decision: who, when, why, before and after", cmd_audit },
-        { "maillog", "report|find|index …", "mail logs: what they add up to, and what became of one message",
-          cmd_maillog },
+        { "maillog", "report|try|follow|find|index …",
+          "mail logs: what they add up to, who abuses the service, and what became of one message", cmd_maillog },
         { "demo", "", "an ISP in miniature on this machine", cmd_demo },
         { "help", "[conf]", "this list, or the options of the policy file", cmd_help },
 };

@@ -340,3 +340,17 @@ def test_a_plan_for_another_time_agrees_with_explain_at_that_time(door, porteiro
                             "2001:db8:101::1"):
                 said = strategy(porteiro, address, "--at", when)
                 assert door.meets(address) == {"observe": "open"}.get(said, said), (when, address, said)
+
+
+def test_words_of_mail_logs_are_checked_before_a_policy_is_in_force(porteiro):
+    """Kinds of events, categories and patterns are known only to what reads logs: a duty that ends on them would come too late."""
+    wrong = ['mail-rule a { on rejct  pattern x  category own }', 'mail-rule a { on reject  pattern "(("  category own }',
+             'mail-rule a { on reject  pattern x  category bounced }', 'mail-limit a { count lokal  by client  after 1 }',
+             'mail-limit a { count auth_failed  by login  after 9  then suspend }']
+    for text in wrong:
+        porteiro.policy(policy("block", text))
+        told = json.loads(porteiro.run("check", "--json", status=1).stdout)
+        assert [(m["level"], m["line"]) for m in told["messages"] if m["line"]] == [("error", porteiro.conf.read_text().count("\n") + 1)], told
+        porteiro.run("apply", status=1)
+    porteiro.policy(policy("block", 'mail-rule a { on reject  pattern x  category own }\nmail-limit a { count own, recipients  by login  after 9  then suspend }'))
+    assert porteiro.json("check")["right"]

@@ -227,6 +227,23 @@ def test_a_suspended_mailbox_logs_in_and_may_not_send(edge):
         assert talk.send("resumed", sender=LEO)[0] == 250
 
 
+def test_a_limited_mailbox_may_send_little(edge):
+    lia = "lia@example.net"
+    edge.porteiro.run("mailbox", "add", lia, "--subscriber", "10")
+    edge.porteiro.run("mailbox", "password", lia, "--stdin", input=PASSWORD + "\n")
+    edge.porteiro.run("mailbox", "suspend", lia, "--reason", "its mail bounces", "--for", "1h", "--to", "2")
+    shown = edge.porteiro.json("mailbox", "show", lia)
+    assert shown["may_send"] and shown["mailbox"]["suspended"]["recipients_hour"] == 2
+    assert "for longer" in edge.porteiro.run("mailbox", "suspend", lia, "--reason", "less", "--for", "1m", "--to", "5", status=1).stderr
+    with edge.logged_in(lia, 465) as talk:
+        assert talk.say(f"MAIL FROM:<{lia}>")[0] == 250
+        said = [talk.say(f"RCPT TO:<r{n}@example.org>") for n in range(3)]
+        assert [code for code, _ in said[:2]] == [250, 250] and said[2][0] // 100 == 4, said
+    edge.porteiro.run("mailbox", "suspend", lia, "--reason", "worse")
+    assert "for longer" in edge.porteiro.run("mailbox", "suspend", lia, "--reason", "rule", "--for", "9h", "--to", "5", status=1).stderr
+    assert not edge.porteiro.json("mailbox", "show", lia)["may_send"]
+
+
 def test_portuguese(edge):
     """The network's language is that of the replies; the change of the policy reaches new conversations."""
     edge.write(language="pt-BR")

@@ -21,9 +21,12 @@ never-cut { subscriber 9 }
 mail-log mx { file %s }
 mail-rule "house rule" { on reject  pattern "house rule"  category house }
 mail-limit "accused" { count remote_rate  by login  after 3 over 1h  then suspend  lasts 2h }
+mail-limit "bounces" { count bounced  by login  from customers  after 2 over 1h  then limit  to 7  lasts 2h }
 mail-limit "guesses" { count auth_failed  by client  after 4 over 10m  then ban  lasts 1h }
 mail-limit "bad list" { count local  by client  after 5 over 10m  then sighting  lasts 1h  except 192.0.2.77 }
 mail-limit "house" { count house  by network  after 2 over 10m }
+mail-limit "comes back" { count bounced  by login  after 6 over 1h  then suspend  lasts 1h }
+mail-limit "whose" { count spam  by subscriber  after 3 over 10m  then sighting  lasts 1h }
 """
 LONG = 30.0
 
@@ -67,18 +70,18 @@ class Isp:
 
     def write(self, *texts, program="postfix/smtpd"):
         now = datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%S.%f+00:00")
-        with open(self.log, "a", encoding="utf-8") as out:
+        with open(self.log, "a", encoding="utf-8", errors="surrogateescape") as out:
             for text in texts:
                 out.write(f"{now} mx {program}[1]: {text}\n")
 
-    def message(self, client, login="", status="sent (250 Ok)"):
+    def message(self, client, login="", status="sent (250 Ok)", to="r@example.org"):
         """From arrival to its end."""
         self.n += 1
         number = f"{0xABC000 + self.n:06X}"
         self.write(f"{number}: client=x[{client}]" + (f", sasl_method=PLAIN, sasl_username={login}" if login else ""))
         self.write(f"{number}: message-id=<{self.n}@x>", program="postfix/cleanup")
         self.write(f"{number}: from=<s@example.net>, size=100, nrcpt=1 (queue active)", program="postfix/qmgr")
-        self.write(f"{number}: to=<r@example.org>, relay=mx.example.org[203.0.113.9]:25, delay=1, dsn=2.0.0, status={status}", program="postfix/smtp")
+        self.write(f"{number}: to=<{to}>, relay=mx.example.org[203.0.113.9]:25, delay=1, dsn=2.0.0, status={status}", program="postfix/smtp")
         self.write(f"{number}: removed", program="postfix/qmgr")
 
     def accused(self, login, n):
@@ -97,6 +100,11 @@ class Isp:
         """The duty's place is the end of the log."""
         log = self.log.stat()
         wait_for(lambda: f" {log.st_ino} {log.st_size} " in (self.porteiro.state / "maillog/positions").read_text(), f"the duty ({self.duty.log})", LONG)
+
+    def received(self):
+        """None: nothing is known."""
+        known = self.porteiro.run("graph", "maillog/received", "--since", "1h", "--json", status=None)
+        return self.drawn()["maillog/received"] if known.returncode == 0 else None
 
     def suspended(self, mailbox):
         return self.porteiro.json("mailbox", "show", mailbox)["mailbox"]["suspended"]
@@ -134,6 +142,74 @@ def test_each_kind_of_limit_does_what_it_says(isp):
     assert not isp.events("limit-reached", who="192.0.2.77")
 
 
+def test_evidence_that_is_long_hinders_nothing(isp):
+    for _ in range(6):
+        isp.message("198.51.100.7", "ana@example.net", "bounced (host mx.example.org[203.0.113.9] said: 550 5.1.1 no)", to="\udce9" * 400)
+    wait_for(lambda: isp.suspended("ana@example.net"), "the suspension", LONG)
+    assert 4090 < len(isp.suspended("ana@example.net")["reason"]) <= 4096
+
+
+def test_a_subscriber_is_seen_at_the_address_he_had(isp):
+    isp.porteiro.run("lease", "add", "198.51.100.50", "--line", "user:ana", "--from", "2026-01-01")
+    spam = "ABC123: milter-reject: END-OF-MESSAGE from x[198.51.100.50]: 5.7.1 Spam message rejected; from=<a@b> to=<n@example.net> proto=ESMTP helo=<x>"
+    isp.write(*[spam] * 3, program="postfix/cleanup")
+    isp.wait_caught(limit="whose", who="1")
+    wait_for(lambda: isp.porteiro.json("sightings")["sightings"], "the sighting", LONG)
+    [seen] = isp.porteiro.json("sightings")["sightings"]
+    assert (seen["source"], seen["address"], seen["count"]) == ("maillog", "198.51.100.50", 3) and "Spam message" in seen["detail"]
+    assert not isp.events("limit-not-enforced")
+
+
+def test_a_keeper_that_hangs_does_not_keep_it_from_reading(isp):
+    house = "NOQUEUE: reject: RCPT from x[192.0.%d.3]: 550 5.7.1 <n@example.net>: Recipient address rejected: house rule 7; from=<a@b> to=<n@example.net> proto=ESMTP helo=<x>"
+    isp.keeper.send_signal(signal.SIGSTOP)
+    try:
+        isp.accused("ana@example.net", 3)
+        wait_for(lambda: isp.events("keeper-away"), "the keeper is missed", LONG)
+        began = time.monotonic()
+        for network in range(10):
+            isp.write(*[house % network] * 2)
+            isp.wait_caught(limit="house", who=f"192.0.{network}.0/24")
+        assert time.monotonic() - began < 10
+    finally:
+        isp.keeper.send_signal(signal.SIGCONT)
+    wait_for(lambda: isp.suspended("ana@example.net"), "the suspension", 2 * LONG)
+    assert len(isp.events("keeper-away")) == 1
+
+
+def test_a_log_cut_with_a_copy_has_another_index(isp):
+    for n in range(30):
+        isp.message("192.0.2.50", "one@example.net" if n == 20 else "")
+    wait_for(lambda: isp.received() == 30, "the first part", LONG)
+    isp.log.with_suffix(".log.1").write_bytes(isp.log.read_bytes())
+    os.truncate(isp.log, 0)
+    for n in range(50):
+        isp.message("192.0.2.50", "two@example.net" if n == 40 else "")
+    wait_for(lambda: isp.received() == 80, "the second part", LONG)
+    isp.stop()
+    assert len(list((isp.porteiro.state / "maillog" / "index").glob("*.index"))) == 2
+    for path, login in ((isp.log, "two"), (isp.log.with_suffix(".log.1"), "one")):
+        found = isp.porteiro.json("maillog", "find", f"login:{login}@example.net", path)
+        assert len(found["stories"]) == 1, found
+
+
+def test_a_link_to_a_log_is_followed_and_what_cannot_be_read_is_not_zero(isp):
+    isp.stop()
+    away = isp.log.parent.parent / "away"
+    away.mkdir()
+    isp.log.unlink()
+    isp.log.symlink_to(away / "mail.log")
+    (isp.porteiro.state / "maillog" / "maillog.rings").unlink()
+    isp.start()
+    time.sleep(1)
+    isp.stop()
+    assert isp.received() is None
+    (away / "mail.log").touch()
+    isp.start()
+    isp.message("192.0.2.50")
+    wait_for(lambda: isp.received() == 1, "the message behind the link", LONG)
+
+
 def test_killed_and_rotated_it_counts_every_line_once(isp):
     for round in range(4):
         for _ in range(50):
@@ -155,6 +231,14 @@ def test_killed_and_rotated_it_counts_every_line_once(isp):
     assert isp.events("counts")[-1]["lines"] == "5"
 
 
+def test_a_limit_that_limits(isp):
+    for _ in range(2):
+        isp.message("198.51.100.7", "ana@example.net", "bounced (host mx.example.org[203.0.113.9] said: 550 5.1.1 no such user)")
+    wait_for(lambda: isp.suspended("ana@example.net"), "the limit", LONG)
+    shown = isp.porteiro.json("mailbox", "show", "ana@example.net")
+    assert shown["may_send"] and shown["mailbox"]["suspended"]["recipients_hour"] == 7
+
+
 def test_what_is_counted_is_drawn(isp):
     for _ in range(7):
         isp.message("192.0.2.50")
@@ -163,6 +247,7 @@ def test_what_is_counted_is_drawn(isp):
     time.sleep(1)
     isp.stop()
     sums = isp.drawn()
+    assert sums["maillog/sent"] == 7
     assert sums["maillog/received"] == 8 and sums["maillog/bounced"] == 1 and sums["maillog/rejected"] == 1
     assert sums["maillog/category/relay_denied"] == 1
 

@@ -122,7 +122,8 @@ static int tell_all(struct checker *c, struct slice password)
         r->mailbox = c->mailbox.number;
         r->address = c->mailbox.address;
         r->subscriber = c->mailbox.subscriber;
-        r->suspended = !c->result.may_send || c->mailbox.suspension.since || c->mailbox.subscriber_suspension.since;
+        r->suspended = !c->result.may_send || suspension_stops(&c->mailbox.suspension) ||
+                       suspension_stops(&c->mailbox.subscriber_suspension);
         r->application = c->result.application != 0;
         return 0;
 }
@@ -157,6 +158,13 @@ static bool send_message(struct checker *c)
         return n == (ssize_t)c->message.n;
 }
 
+/* The fewer of what two limits leave him; LIMIT_NONE: there is none. */
+static int64_t recipients_let(const struct mailbox *m)
+{
+        int64_t own = m->suspension.recipients, all = m->subscriber_suspension.recipients;
+        return own && all ? (own < all ? own : all) : own ? own : all ? all : LIMIT_NONE;
+}
+
 static bool answer(struct checker *c, int64_t serial, bool busy)
 {
         bool yes = c->reply.verdict == AUTH_VERDICT_YES;
@@ -173,6 +181,7 @@ static bool answer(struct checker *c, int64_t serial, bool busy)
                                             NULL);
                 ipc_put_int(&c->message, f.source == LIMIT_SOURCE_NOWHERE ? LIMIT_INHERIT : f.value);
         }
+        ipc_put_int(&c->message, yes ? recipients_let(&c->mailbox) : LIMIT_NONE);
         ipc_put_text(&c->message, yes ? c->mailbox.class : S(""));
         ipc_put_text(&c->message, buf_slice(&c->frame));
         ipc_end(&c->message, 0);
@@ -260,6 +269,8 @@ int checker_heard(struct slice message, struct checker_answer *ret)
                 a.limits[i] = ipc_int(&r);
                 r.bad = r.bad || a.limits[i] < LIMIT_INHERIT;
         }
+        a.recipients_hour = ipc_int(&r);
+        r.bad = r.bad || a.recipients_hour < LIMIT_NONE;
         a.class = ipc_text(&r);
         a.frame = ipc_text(&r);
         if (r.verb != VERB_ANSWER || !ipc_end_of(&r))

@@ -23,6 +23,7 @@ struct checker_answer {
         int64_t serial;
         bool busy;                        /* it still has something to do, and says when that is done */
         int64_t limits[AUTH_LIMIT_COUNT]; /* said of the mailbox or its subscriber; LIMIT_INHERIT: the policy says */
+        int64_t recipients_hour;          /* no more, whatever the limits say; LIMIT_NONE */
         struct slice class;               /* the subscriber's own */
         struct slice frame;               /* for auth_reply_get() */
 };

@@ -135,6 +135,9 @@ static void tell_limits(struct duty *d, const struct checker_answer *a)
                 d->reply.limits[i] =
                     mail_limit_find(checker_limit(i), &said, &mail_limits_inherit, a->class, d->o->policy).value;
         }
+        int64_t *hour = &d->reply.limits[AUTH_LIMIT_RECIPIENTS_HOUR];
+        if (a->recipients_hour != LIMIT_NONE && (*hour == LIMIT_NONE || *hour > a->recipients_hour))
+                *hour = a->recipients_hour;
 }
 
 static void on_answer(void *arg, const struct pool_ticket *t, const struct checker_answer *a)
@@ -206,7 +209,8 @@ static void answer_sending(struct asker *a, const struct auth_question *q)
         int status = d->ledger ? 0 : ledger_open(d->o->dir, &d->ledger);
         if (status == 0)
                 status = ledger_mailbox(d->ledger, d->arena, q->address, &m);
-        bool his = status == 0 && m.number == q->mailbox && !m.suspension.since && !m.subscriber_suspension.since;
+        bool his = status == 0 && m.number == q->mailbox && !suspension_stops(&m.suspension) &&
+                   !suspension_stops(&m.subscriber_suspension);
         enum auth_verdict verdict = verdict_of(d, status == -ENOENT ? 0 : status, his);
         d->reply = (struct auth_reply){ .verb = AUTH_SENDING, .id = q->id, .verdict = verdict };
         tell(d, a->serial);

@@ -31,7 +31,7 @@ static bool is_zone_file(const char *path)
         return fd != -1 && read(fd, magic, sizeof magic) == sizeof magic && memcmp(magic, "TZif", sizeof magic) == 0;
 }
 
-bool time_set_zone(struct slice name)
+bool time_zone_known(struct slice name)
 {
         char path[256];
         bool odd = name.n == 0 || name.n > 100 || name.p[0] == '/' || name.p[0] == '.' || memchr(name.p, '\0', name.n);
@@ -40,7 +40,13 @@ bool time_set_zone(struct slice name)
         if (odd)
                 return false;
         snprintf(path, sizeof path, "/usr/share/zoneinfo/%.*s", SLICE_ARGS(name));
-        if (!is_zone_file(path))
+        return is_zone_file(path);
+}
+
+bool time_set_zone(struct slice name)
+{
+        char path[256];
+        if (!time_zone_known(name))
                 return false;
         snprintf(path, sizeof path, ":%.*s", SLICE_ARGS(name));
         if (setenv("TZ", path, 1) == -1)

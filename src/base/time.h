@@ -30,6 +30,7 @@ int64_t time_now(void);       /* wall clock */
 int64_t time_monotonic(void); /* for measuring and deadlines only */
 /* "America/Sao_Paulo", looked up in the system's zone files; false (and nothing changed) where it is unknown. */
 bool time_set_zone(struct slice name);
+bool time_zone_known(struct slice name); /* the same, and sets nothing */
 /* "2026-12-01", "2026-12-01 14:30[:05]", "2026-12-01T14:30:05[.123456]", each with optional "Z", "+02:00" or "-0300";
  * without one it is in the zone set. "now" is not known here. */
 enum time_error time_parse(struct slice s, enum time_edge edge, int64_t *ret);

@@ -66,7 +66,9 @@ int graph_set_read(struct graph_set *set, const char *state, const char *const *
                 return cli_fail(EXIT_USAGE, "graph: %s: a folder of this name cannot be listed", state);
         int failed = glob(pattern, GLOB_BRACE, NULL, &found);
         if (failed == GLOB_NOMATCH)
-                return cli_fail(EXIT_NO, "graph: %s: nothing was sampled yet (porteiro graph sample), and no mail log is followed", state);
+                return cli_fail(
+                    EXIT_NO, "graph: %s: nothing was sampled yet (porteiro graph sample), and no mail log is followed",
+                    state);
         if (failed)
                 return cli_fail(EXIT_SYSTEM, "graph: %s cannot be listed", state);
         for (size_t i = 0; i < found.gl_pathc && i < GRAPH_FILES_MOST && !status; i++)

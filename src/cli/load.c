@@ -2,6 +2,7 @@
 #include "cli/load.h"
 #include "gate/others.h"
 #include "judge/promise.h"
+#include "maillog/rules.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -54,6 +55,7 @@ void cli_load(const struct cli *cli, int64_t now, struct cli_loaded *ret)
                 diag_warning(ret->diags, (struct place){ 0 },
                              "the ledger could not be read, so promises are checked without it: %s", buf_cstr(&why));
         policy_check_machine(ret->policy, ret->diags);
+        rules_check(ret->policy, ret->diags);
         check_against_running(ret, ledger, now);
         check_promises(ret, ledger, now);
         struct plan_input in = { .policy = ret->policy, .at = now };

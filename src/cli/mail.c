@@ -27,30 +27,47 @@ int mail_answer(const struct client *c, const char *what, int answer)
         return cli_answer(c, what, answer);
 }
 
-int mail_act_for(const struct mail_act *act, const char *const *lasts,
-                 int (*act_until)(struct client *c, struct slice key, struct slice reason, int64_t until), int argc,
-                 char **argv)
+static bool read_act(const struct mail_act *act, struct cli *cli, struct slice *reason, int argc, char **argv,
+                     int *status)
 {
-        struct cli cli;
-        int status;
-        int64_t length = 0;
-        if (!cli_parse(&cli, act->shape, argc, argv, &status))
-                return status;
-        struct slice reason = slice_trim(slice_of(*act->reason)), key = slice_of(cli.words[0]);
-        if (act->reason_wanted && reason.n == 0)
-                return cli_fail(EXIT_USAGE, "%s: --reason is missing", act->what);
-        if (lasts && *lasts && (!duration_parse(slice_of(*lasts), &length) || length <= 0))
-                return cli_fail(EXIT_USAGE, "%s: --for %s: a duration, such as 24h", act->what, *lasts);
-        autoclient *c = cli_client(&cli, &status);
-        if (!c)
-                return status;
-        return mail_answer(c, act->what,
-                           length ? act_until(c, key, reason, time_now() + length) : act->act(c, key, reason));
+        if (!cli_parse(cli, act->shape, argc, argv, status))
+                return false;
+        *reason = slice_trim(slice_of(*act->reason));
+        if (!act->reason_wanted || reason->n)
+                return true;
+        *status = cli_fail(EXIT_USAGE, "%s: --reason is missing", act->what);
+        return false;
 }
 
 int mail_act(const struct mail_act *act, int argc, char **argv)
 {
-        return mail_act_for(act, NULL, NULL, argc, argv);
+        struct cli cli;
+        struct slice reason;
+        int status;
+        if (!read_act(act, &cli, &reason, argc, argv, &status))
+                return status;
+        autoclient *c = cli_client(&cli, &status);
+        return c ? mail_answer(c, act->what, act->act(c, slice_of(cli.words[0]), reason)) : status;
+}
+
+int mail_suspend(const struct mail_suspend *s, int argc, char **argv)
+{
+        struct cli cli;
+        struct slice reason;
+        int status;
+        int64_t length = 0;
+        uint64_t recipients = 0;
+        if (!read_act(&s->act, &cli, &reason, argc, argv, &status))
+                return status;
+        if (*s->lasts && (!duration_parse(slice_of(*s->lasts), &length) || length <= 0))
+                return cli_fail(EXIT_USAGE, "%s: --for %s: a duration, such as 24h", s->act.what, *s->lasts);
+        if (*s->to && (!slice_u64(slice_of(*s->to), LIMIT_COUNT_MOST, &recipients) || recipients == 0))
+                return cli_fail(EXIT_USAGE, "%s: --to %s: how many recipients an hour", s->act.what, *s->to);
+        autoclient *c = cli_client(&cli, &status);
+        if (!c)
+                return status;
+        int64_t until = length ? time_now() + length : TIME_NEVER;
+        return mail_answer(c, s->act.what, s->until(c, slice_of(cli.words[0]), reason, until, (int64_t)recipients));
 }
 
 struct slice mail_address(struct arena *a, const char *word)
@@ -111,6 +128,8 @@ void show_suspension(struct buf *out, const char *what, const struct suspension 
         buf_addf(out, "%-16s since %s", what, time_print(s->since, text));
         if (s->until != TIME_NEVER)
                 buf_addf(out, ", until %s", time_print(s->until, text));
+        if (s->recipients)
+                buf_addf(out, ", to %lld recipients an hour", (long long)s->recipients);
         buf_adds(out, " by ");
         buf_add_shown(out, s->author);
         buf_adds(out, ": ");

@@ -20,10 +20,13 @@ struct mail_act {
         int (*act)(struct client *c, struct slice key, struct slice reason);
 };
 int mail_act(const struct mail_act *act, int argc, char **argv);
-/* The same, for as long as an option says; where it is not given, without an end. */
-int mail_act_for(const struct mail_act *act, const char *const *lasts,
-                 int (*act_until)(struct client *c, struct slice key, struct slice reason, int64_t until), int argc,
-                 char **argv);
+/* Suspending: options may say for how long, and that so many recipients an hour are let through (else none). */
+struct mail_suspend {
+        struct mail_act act;
+        const char *const *lasts, *const *to; /* what --for and --to gave */
+        int (*until)(struct client *c, struct slice key, struct slice reason, int64_t until, int64_t recipients);
+};
+int mail_suspend(const struct mail_suspend *s, int argc, char **argv);
 /* The exit status of a client's answer; warnings of a yes go to stderr. */
 int mail_answer(const struct client *c, const char *what, int answer);
 /* The address or domain of a command in canonical form; as it is, where it is none (then there is no such thing). */

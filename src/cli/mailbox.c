@@ -205,7 +205,8 @@ static void shown_json(const struct shown *s, struct buf *out)
         json_report(&j, out);
         mailbox_json(&j, "mailbox", &s->mailbox);
         suspension_json(&j, "subscriber_suspended", &s->mailbox.subscriber_suspension);
-        json_bool(&j, "may_send", !s->mailbox.suspension.since && !s->mailbox.subscriber_suspension.since);
+        json_bool(&j, "may_send",
+                  !suspension_stops(&s->mailbox.suspension) && !suspension_stops(&s->mailbox.subscriber_suspension));
         password_json(s, &j);
         json_object(&j, "effective");
         for (size_t i = 0; i < MAIL_LIMIT_COUNT; i++) {
@@ -315,9 +316,11 @@ static void print_list(const void *rows, size_t n, struct buf *out)
                 table_add(t, "%.*s%s", SLICE_ARGS(m->n_forwards ? m->forwards[0] : S("")),
                           m->n_forwards > 1 ? " ..." : "");
                 table_add(t, "%s",
-                          m->suspension.since              ? "yes"
-                          : m->subscriber_suspension.since ? "with its subscriber"
-                                                           : "");
+                          suspension_stops(&m->suspension)              ? "yes"
+                          : suspension_stops(&m->subscriber_suspension) ? "with its subscriber"
+                          : m->suspension.since                         ? "limited"
+                          : m->subscriber_suspension.since              ? "limited with its subscriber"
+                                                                        : "");
         }
         table_print(t, out);
         cli_page_end(n, "mailbox", "mailboxes", n ? all[n - 1].address : S(""), out);
@@ -342,15 +345,19 @@ static const struct cli_option reason_options[] = {
 };
 static const struct cli_shape remove_shape = { "mailbox remove ADDRESS [--reason TEXT]", reason_options,
                                                COUNT_OF(reason_options), 1, 1 };
-static const char *lasts;
+static const char *lasts, *to;
 static const struct cli_option suspend_options[] = {
         { .name = "reason", .argument = "TEXT", .help = "for the audit trail", .value = &reason },
         { .name = "for",
           .argument = "DURATION",
           .help = "it is lifted after so long (default: when somebody does)",
           .value = &lasts },
+        { .name = "to",
+          .argument = "N",
+          .help = "so many recipients an hour are let through (default: none)",
+          .value = &to },
 };
-static const struct cli_shape suspend_shape = { "mailbox suspend ADDRESS --reason TEXT [--for DURATION]",
+static const struct cli_shape suspend_shape = { "mailbox suspend ADDRESS --reason TEXT [--for DURATION] [--to N]",
                                                 suspend_options, COUNT_OF(suspend_options), 1, 1 };
 static const struct cli_shape resume_shape = { "mailbox resume ADDRESS", NULL, 0, 1, 1 };
 
@@ -362,8 +369,10 @@ static int run_remove(int argc, char **argv)
 
 static int run_suspend(int argc, char **argv)
 {
-        static const struct mail_act act = { &suspend_shape, "mailbox suspend", &reason, true, client_mailbox_suspend };
-        return mail_act_for(&act, &lasts, client_mailbox_suspend_until, argc, argv);
+        static const struct mail_suspend s = {
+                { &suspend_shape, "mailbox suspend", &reason, true, NULL }, &lasts, &to, client_mailbox_suspend_until
+        };
+        return mail_suspend(&s, argc, argv);
 }
 
 static int run_resume(int argc, char **argv)

@@ -2,9 +2,8 @@
 #include "cli/maillog.h"
 
 static const struct cli_verb verbs[] = {
-        { "report", &maillog_report_shape, maillog_report_run },
-        { "try", &maillog_try_shape, maillog_try_run },
-        { "find", &maillog_find_shape, maillog_find_run },
+        { "report", &maillog_report_shape, maillog_report_run }, { "try", &maillog_try_shape, maillog_try_run },
+        { "follow", &maillog_follow_shape, maillog_follow_run }, { "find", &maillog_find_shape, maillog_find_run },
         { "index", &maillog_index_shape, maillog_index_run },
 };
 

@@ -9,9 +9,11 @@
 #include "cli/cli.h"
 #include "maillog/find.h"
 
-extern const struct cli_shape maillog_report_shape, maillog_try_shape, maillog_find_shape, maillog_index_shape;
+extern const struct cli_shape maillog_report_shape, maillog_try_shape, maillog_follow_shape, maillog_find_shape,
+    maillog_index_shape;
 int maillog_report_run(int argc, char **argv);
 int maillog_try_run(int argc, char **argv);
+int maillog_follow_run(int argc, char **argv);
 int maillog_find_run(int argc, char **argv);
 int maillog_index_run(int argc, char **argv);
 

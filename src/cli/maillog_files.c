@@ -74,7 +74,8 @@ static bool next(void *arg, struct batch *b)
                         b->begins_file = r->begins;
                         b->written = written ? written : time_now();
                         r->begins = false;
-                        batch_take(b, piece);
+                        maillog_reader_swap(r->reader, &b->memory, &b->cap_memory);
+                        b->text = piece;
                         show_progress(r);
                         return true;
                 }

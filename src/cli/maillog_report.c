@@ -55,6 +55,12 @@ static struct slice subscriber(void *arg, struct slice client, int64_t at)
         return customers_of(r->customers, client, at);
 }
 
+static const struct policy *pools(void *arg)
+{
+        const struct report *r = arg;
+        return r->policy;
+}
+
 static void apply(void *arg, struct batch *b)
 {
         struct report *r = arg;
@@ -132,7 +138,7 @@ static int print(const struct report *r)
 
 static int read_and_print(struct report *r, const struct rules *rules)
 {
-        struct limits_who who = { .subscriber = r->customers ? subscriber : NULL, .arg = r };
+        struct limits_who who = { .subscriber = r->customers ? subscriber : NULL, .pools = pools, .arg = r };
         automaillogtally *tally = maillog_tally_new(rules, who, zone_of_process());
         r->rules = rules;
         r->files.categories = rules->categories;
@@ -153,6 +159,7 @@ int maillog_report_run(int argc, char **argv)
         if (!cli_parse(&r.cli, &maillog_report_shape, argc, argv, &status))
                 return status;
         autopolicy *p = cli_policy_if_any(&r.cli);
+        r.policy = p;
         r.network = p ? p->network.name : S("");
         r.language = p && slice_starts(p->network.language, S("pt")) ? GRAPH_PORTUGUESE : GRAPH_ENGLISH;
         status = take_arguments(&r);
@@ -163,7 +170,7 @@ int maillog_report_run(int argc, char **argv)
         if (status)
                 return status;
         autoledger *ledger = NULL;
-        r.customers = ledger_open(r.cli.state, &ledger) == 0 ? customers_new(ledger) : NULL;
+        r.customers = ledger_open(r.cli.state, &ledger) == 0 ? customers_new(ledger, TIME_NEVER) : NULL;
         status = read_and_print(&r, rules);
         customers_free(r.customers);
         return status;

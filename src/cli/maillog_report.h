@@ -17,6 +17,7 @@ struct report {
         struct maillog_files files;
         const struct rules *rules;
         struct customers *customers; /* NULL: there is no ledger */
+        const struct policy *policy; /* whose addresses are customers; NULL: there is none */
         struct maillog_tally *tally;
         size_t top;
         enum graph_language language; /* of a page */

@@ -39,6 +39,7 @@ struct trial {
         struct maillog_files files;
         const struct rules *rules;
         struct customers *customers;
+        const struct policy *policy; /* in force, or of -c: whose addresses are customers; NULL: there is none */
         struct maillog_tally *tally;
         struct hits *hits;
         size_t top;
@@ -48,6 +49,12 @@ static struct slice subscriber(void *arg, struct slice client, int64_t at)
 {
         const struct trial *t = arg;
         return customers_of(t->customers, client, at);
+}
+
+static const struct policy *pools(void *arg)
+{
+        const struct trial *t = arg;
+        return t->policy;
 }
 
 static void apply(void *arg, struct batch *b)
@@ -250,13 +257,17 @@ int maillog_try_run(int argc, char **argv)
         status = take_arguments(&t);
         if (status)
                 return status;
+        autopolicy *policy = cli_policy_if_any(&t.cli);
         autorules *rules = maillog_rules(&t.cli, t.cli.words[0], &status);
+        t.policy = policy;
         status = rules ? maillog_set_zone(&t.cli, zone) : status;
         if (status)
                 return status;
         autoledger *ledger = NULL;
-        t.customers = ledger_open(t.cli.state, &ledger) == 0 ? customers_new(ledger) : NULL;
-        struct limits_who who = { .subscriber = t.customers ? subscriber : NULL, .arg = &t, .weighs = true };
+        t.customers = ledger_open(t.cli.state, &ledger) == 0 ? customers_new(ledger, TIME_NEVER) : NULL;
+        struct limits_who who = {
+                .subscriber = t.customers ? subscriber : NULL, .arg = &t, .pools = pools, .weighs = true
+        };
         automaillogtally *tally = maillog_tally_new(rules, who, zone_of_process());
         size_t n_rules = categories_rules(rules->categories);
         t.rules = rules;

@@ -283,7 +283,9 @@ static void print_mail(const struct shown *s, struct buf *out)
                 buf_clear(&text);
                 buf_addf(&text, "%.*s%s%s", SLICE_ARGS(s->mailboxes[i].address),
                          s->mailboxes[i].principal ? ", principal" : "",
-                         s->mailboxes[i].suspension.since ? ", suspended" : "");
+                         suspension_stops(&s->mailboxes[i].suspension) ? ", suspended"
+                         : s->mailboxes[i].suspension.since            ? ", limited"
+                                                                       : "");
                 show_field(out, "mailbox", buf_slice(&text));
         }
 }
@@ -449,16 +451,20 @@ static const struct cli_shape told_shape = {
         COUNT_OF(told_options), 1, 1
 };
 
-static const char *lasts;
+static const char *lasts, *to;
 static const struct cli_option suspend_options[] = {
         { .name = "reason", .argument = "TEXT", .help = "for the audit trail", .value = &reason },
         { .name = "for",
           .argument = "DURATION",
           .help = "it is lifted after so long (default: when somebody does)",
           .value = &lasts },
+        { .name = "to",
+          .argument = "N",
+          .help = "so many recipients an hour are let through (default: none)",
+          .value = &to },
 };
-static const struct cli_shape suspend_shape = { "subscriber suspend ID --reason TEXT [--for DURATION]", suspend_options,
-                                                COUNT_OF(suspend_options), 1, 1 };
+static const struct cli_shape suspend_shape = { "subscriber suspend ID --reason TEXT [--for DURATION] [--to N]",
+                                                suspend_options, COUNT_OF(suspend_options), 1, 1 };
 static const struct cli_shape resume_shape = { "subscriber resume ID", NULL, 0, 1, 1 };
 
 static int run_remove(int argc, char **argv)
@@ -470,9 +476,11 @@ static int run_remove(int argc, char **argv)
 
 static int run_suspend(int argc, char **argv)
 {
-        static const struct mail_act act = { &suspend_shape, "subscriber suspend", &reason, true,
-                                             client_subscriber_suspend };
-        return mail_act_for(&act, &lasts, client_subscriber_suspend_until, argc, argv);
+        static const struct mail_suspend s = { { &suspend_shape, "subscriber suspend", &reason, true, NULL },
+                                               &lasts,
+                                               &to,
+                                               client_subscriber_suspend_until };
+        return mail_suspend(&s, argc, argv);
 }
 
 static int run_resume(int argc, char **argv)

@@ -327,7 +327,8 @@ int client_mailbox_import(struct client *c, struct bulk_import *im, const struct
         return call_import(c, im);
 }
 
-static int suspend(struct client *c, bool of_subscriber, struct slice key, struct slice reason, int64_t until)
+static int suspend(struct client *c, bool of_subscriber, struct slice key, struct slice reason, int64_t until,
+                   int64_t recipients)
 {
         struct buf *b = begin(c, VERB_mail_suspend);
         ipc_put_int(b, of_subscriber);
@@ -335,27 +336,41 @@ static int suspend(struct client *c, bool of_subscriber, struct slice key, struc
         ipc_put_text(b, key);
         ipc_put_text(b, reason);
         ipc_put_int(b, until);
+        ipc_put_int(b, recipients);
         return call(c);
 }
 
 int client_mailbox_suspend(struct client *c, struct slice address, struct slice reason)
 {
-        return suspend(c, false, address, reason, TIME_NEVER);
+        return suspend(c, false, address, reason, TIME_NEVER, 0);
 }
 
-int client_mailbox_suspend_until(struct client *c, struct slice address, struct slice reason, int64_t until)
+int client_mailbox_suspend_until(struct client *c, struct slice address, struct slice reason, int64_t until,
+                                 int64_t recipients)
 {
-        return suspend(c, false, address, reason, until);
+        return suspend(c, false, address, reason, until, recipients);
+}
+
+int client_mailbox_restrain(struct client *c, struct slice address, struct slice reason, int64_t until,
+                            int64_t recipients)
+{
+        struct buf *b = begin(c, VERB_mailbox_restrain);
+        ipc_put_text(b, address);
+        ipc_put_text(b, reason);
+        ipc_put_int(b, until);
+        ipc_put_int(b, recipients);
+        return call(c);
 }
 
 int client_subscriber_suspend(struct client *c, struct slice id, struct slice reason)
 {
-        return suspend(c, true, id, reason, TIME_NEVER);
+        return suspend(c, true, id, reason, TIME_NEVER, 0);
 }
 
-int client_subscriber_suspend_until(struct client *c, struct slice id, struct slice reason, int64_t until)
+int client_subscriber_suspend_until(struct client *c, struct slice id, struct slice reason, int64_t until,
+                                    int64_t recipients)
 {
-        return suspend(c, true, id, reason, until);
+        return suspend(c, true, id, reason, until, recipients);
 }
 
 int client_alias(struct client *c, struct slice address, const struct slice *targets, size_t n, bool add,

@@ -86,9 +86,15 @@ int client_mailbox_import(struct client *c, struct bulk_import *im, const struct
 /* Stops sending, not receiving; an empty reason ends it. */
 int client_mailbox_suspend(struct client *c, struct slice address, struct slice reason);
 int client_subscriber_suspend(struct client *c, struct slice id, struct slice reason);
-/* The same, and the keeper lifts it then. Said of who is suspended for longer already, it is refused. */
-int client_mailbox_suspend_until(struct client *c, struct slice address, struct slice reason, int64_t until);
-int client_subscriber_suspend_until(struct client *c, struct slice id, struct slice reason, int64_t until);
+/* The same, and the keeper lifts it then (TIME_NEVER: nobody but a person does). recipients: so many an hour are let through, 0: none. Where more than
+ * that, or for longer, is forbidden already, it is refused. */
+int client_mailbox_suspend_until(struct client *c, struct slice address, struct slice reason, int64_t until,
+                                 int64_t recipients);
+/* The same by a rule, which has an end and lifts nothing. */
+int client_mailbox_restrain(struct client *c, struct slice address, struct slice reason, int64_t until,
+                            int64_t recipients);
+int client_subscriber_suspend_until(struct client *c, struct slice id, struct slice reason, int64_t until,
+                                    int64_t recipients);
 int client_alias(struct client *c, struct slice address, const struct slice *targets, size_t n, bool add,
                  const struct mail_rules *rules);
 int client_alias_remove(struct client *c, struct slice address, struct slice why);

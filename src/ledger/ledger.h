@@ -76,12 +76,18 @@ struct lease {
         struct slice nas, session, user; /* as the source names them: one event, told twice, is one lease */
 };
 
-/* Sends nothing, and still receives. */
+/* Sends nothing, and still receives; or sends little. */
 struct suspension {
-        int64_t since; /* 0: not suspended */
-        int64_t until; /* when the keeper lifts it; TIME_NEVER: when somebody does */
+        int64_t since;      /* 0: not suspended */
+        int64_t until;      /* when the keeper lifts it; TIME_NEVER: when somebody does */
+        int64_t recipients; /* so many an hour; 0: none */
         struct slice reason, author;
 };
+
+static inline bool suspension_stops(const struct suspension *s)
+{
+        return s->since && !s->recipients;
+}
 
 struct subscriber {
         struct slice id, name, class, language, email, phone, post; /* class empty: the pool's */

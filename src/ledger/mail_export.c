@@ -43,7 +43,7 @@ static const char views[] =
     "CREATE TEMP VIEW want_mailbox AS SELECT m.address, printf('%02d/%d/', m.number % 100, m.number) AS folder,"
     "  max(0, CASE WHEN m.quota <> -2 THEN m.quota WHEN s.quota <> -2 THEN s.quota"
     "    ELSE coalesce(q.quota, (SELECT quota FROM temp.class_quota WHERE class = ''), 0) END) AS quota,"
-    "  m.suspended = 0 AND s.suspended = 0 AS may_send,"
+    "  (m.suspended = 0 OR m.suspended_to > 0) AND (s.suspended = 0 OR s.suspended_to > 0) AS may_send,"
     "  CASE WHEN p.hash IS NULL THEN '{CRYPT}!' WHEN substr(p.hash, 1, 1) = '{' THEN p.hash ELSE '{CRYPT}' || p.hash "
     "END AS "
     "hash"

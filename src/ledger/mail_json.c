@@ -34,6 +34,7 @@ void suspension_json(struct json *j, const char *key, const struct suspension *s
         json_object(j, key);
         json_time(j, "since", s->since);
         json_time(j, "until", s->until);
+        json_int(j, "recipients_hour", s->recipients);
         json_string(j, "reason", s->reason);
         json_string(j, "author", s->author);
         json_object_end(j);

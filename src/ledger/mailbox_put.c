@@ -106,8 +106,8 @@ static void merge(const struct verb_call *c, struct mailbox_plan *p)
                         v->limits.v[i] = ch->value.limits.v[i];
         struct slice reason = ch->value.suspension.reason;
         if (ch->suspension && !slice_eq(reason, v->suspension.reason))
-                v->suspension =
-                    reason.n ? (struct suspension){ c->now, TIME_NEVER, reason, c->author } : (struct suspension){ 0 };
+                v->suspension = reason.n ? (struct suspension){ c->now, TIME_NEVER, 0, reason, c->author }
+                                         : (struct suspension){ 0 };
 }
 
 struct addresses {
@@ -239,20 +239,22 @@ static void bind_fields(struct statement *s, const struct mailbox *v)
         db_text(s, v->suspension.reason);
         db_text(s, v->suspension.author);
         db_int(s, v->suspension.since ? v->suspension.until : TIME_NEVER);
+        db_int(s, v->suspension.since ? v->suspension.recipients : 0);
 }
 
 static int store_row(struct verb_call *c, struct mailbox_plan *p)
 {
         struct mailbox *v = &p->after;
         struct statement *s = db_prepare(
-            c->ledger, p->existed
-                           ? "UPDATE mailbox SET principal = ?, name = ?, keep = ?, quota = ?, messages_hour = ?,"
-                             " messages_day = ?, recipients_hour = ?, recipients_day = ?, suspended = ?,"
-                             " suspend_reason = ?, suspended_by = ?, suspended_until = ? WHERE number = ?"
-                           : "INSERT INTO mailbox(principal, name, keep, quota, messages_hour, messages_day,"
-                             " recipients_hour, recipients_day, suspended, suspend_reason, suspended_by,"
-                             " suspended_until, address, domain, subscriber, created) VALUES(?, ?, ?, ?, ?, ?, ?, ?, "
-                             "?, ?, ?, ?, ?, ?, ?, ?)");
+            c->ledger,
+            p->existed ? "UPDATE mailbox SET principal = ?, name = ?, keep = ?, quota = ?, messages_hour = ?,"
+                         " messages_day = ?, recipients_hour = ?, recipients_day = ?, suspended = ?,"
+                         " suspend_reason = ?, suspended_by = ?, suspended_until = ?, suspended_to = ? WHERE number = ?"
+                       : "INSERT INTO mailbox(principal, name, keep, quota, messages_hour, messages_day,"
+                         " recipients_hour, recipients_day, suspended, suspend_reason, suspended_by,"
+                         " suspended_until, suspended_to, address, domain, subscriber, created) VALUES(?, ?, ?, ?, ?, "
+                         "?, ?, ?, ?, "
+                         "?, ?, ?, ?, ?, ?, ?, ?)");
         bind_fields(s, v);
         if (p->existed) {
                 db_int(s, v->number);
@@ -381,11 +383,16 @@ static void bind_suspension(struct statement *s, const struct suspension *v)
         db_text(s, v->reason);
         db_text(s, v->author);
         db_int(s, v->since ? v->until : TIME_NEVER);
+        db_int(s, v->since ? v->recipients : 0);
 }
 
-/* What has an end does not shorten what stands: a rule must not undo what a person did. */
+/* What has an end does not shorten what stands, nor soften it: a rule must not undo what a person did. */
 static bool shortens(const struct suspension *stands, const struct suspension *want)
 {
+        if (suspension_stops(stands) && want->recipients)
+                return true;
+        if (stands->recipients && suspension_stops(want))
+                return false;
         return want->since && want->until != TIME_NEVER && stands->since && stands->until >= want->until;
 }
 
@@ -399,8 +406,9 @@ static int suspend_mailbox(struct verb_call *c, struct slice text, const struct 
                 return verb_no(c, "%.*s is not suspended", SLICE_ARGS(before.address));
         if (shortens(&before.suspension, want))
                 return verb_no(c, "%.*s is suspended already, for longer", SLICE_ARGS(before.address));
-        struct statement *s = db_prepare(c->ledger, "UPDATE mailbox SET suspended = ?, suspend_reason = ?, "
-                                                    "suspended_by = ?, suspended_until = ? WHERE number = ?");
+        struct statement *s =
+            db_prepare(c->ledger, "UPDATE mailbox SET suspended = ?, suspend_reason = ?, "
+                                  "suspended_by = ?, suspended_until = ?, suspended_to = ? WHERE number = ?");
         bind_suspension(s, want);
         db_int(s, before.number);
         status = db_run(s);
@@ -428,8 +436,9 @@ static int suspend_subscriber(struct verb_call *c, struct slice id, const struct
                 status = subscriber_snapshot_json(c, id, &before);
         if (status < 0)
                 return status;
-        struct statement *s = db_prepare(c->ledger, "UPDATE subscriber SET suspended = ?, suspend_reason = ?, "
-                                                    "suspended_by = ?, suspended_until = ? WHERE number = ?");
+        struct statement *s =
+            db_prepare(c->ledger, "UPDATE subscriber SET suspended = ?, suspend_reason = ?, "
+                                  "suspended_by = ?, suspended_until = ?, suspended_to = ? WHERE number = ?");
         bind_suspension(s, want);
         db_int(s, number);
         status = db_run(s);
@@ -451,8 +460,8 @@ int verb_mail_suspend(struct verb_call *c)
         bool of_subscriber = ipc_int(c->args) != 0;
         bool suspended = ipc_int(c->args) != 0;
         struct slice key = ipc_text(c->args), reason = slice_trim(ipc_text(c->args));
-        int64_t until = ipc_int(c->args);
-        if (c->args->bad)
+        int64_t until = ipc_int(c->args), recipients = ipc_int(c->args);
+        if (c->args->bad || recipients < 0 || recipients > LIMIT_COUNT_MOST)
                 return -EBADMSG;
         int status = verb_words(c, "reason", reason, LEDGER_TEXT_MOST);
         if (status == 0 && suspended && until <= c->now)
@@ -462,8 +471,22 @@ int verb_mail_suspend(struct verb_call *c)
         if (status)
                 return status;
         struct suspension want =
-            suspended ? (struct suspension){ c->now, until, reason, c->author } : (struct suspension){ 0 };
+            suspended ? (struct suspension){ c->now, until, recipients, reason, c->author } : (struct suspension){ 0 };
         return of_subscriber ? suspend_subscriber(c, key, &want) : suspend_mailbox(c, key, &want);
+}
+
+/* By a rule: it has an end, and lifts nothing. */
+int verb_mailbox_restrain(struct verb_call *c)
+{
+        struct slice address = ipc_text(c->args), reason = slice_trim(ipc_text(c->args));
+        int64_t until = ipc_int(c->args), recipients = ipc_int(c->args);
+        if (c->args->bad || recipients < 0 || recipients > LIMIT_COUNT_MOST)
+                return -EBADMSG;
+        int status = verb_words(c, "reason", reason, LEDGER_TEXT_MOST);
+        if (status == 0 && (reason.n == 0 || until <= c->now || until == TIME_NEVER))
+                status = verb_no(c, "what a rule decides has a reason, and an end that is to come");
+        struct suspension want = { c->now, until, recipients, reason, c->author };
+        return status ? status : suspend_mailbox(c, address, &want);
 }
 
 static int resume_due(struct verb_call *c, const char *query, bool of_subscriber)

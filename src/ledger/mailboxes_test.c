@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "ledger/mail.h"
 #include "ledger/test_support.h"
+#include "ledger/upkeep.h"
 
 static const struct mail_rules rules = { .reuse_after = 180 * DAY, .network = { "example.net", 11 } };
 
@@ -278,15 +279,63 @@ static void limits_and_suspensions(void **state)
         assert_true(m.subscriber_suspension.since > 0);
         assert_int_equal(m.subscriber_suspension.until, TIME_NEVER);
         int64_t soon = time_now() + HOUR;
-        assert_no(t, client_subscriber_suspend_until(t->client, S("1"), S("a rule"), soon),
+        assert_no(t, client_subscriber_suspend_until(t->client, S("1"), S("a rule"), soon, 0),
                   "suspended already, for longer");
-        assert_no(t, client_mailbox_suspend_until(t->client, S("a@example.net"), S("a rule"), soon - 2 * HOUR),
+        assert_no(t, client_mailbox_suspend_until(t->client, S("a@example.net"), S("a rule"), soon - 2 * HOUR, 0),
                   "later than now");
-        assert_yes(t, client_mailbox_suspend_until(t->client, S("a@example.net"), S("a rule"), soon));
-        assert_no(t, client_mailbox_suspend_until(t->client, S("a@example.net"), S("a rule"), soon - MINUTE),
+        assert_yes(t, client_mailbox_suspend_until(t->client, S("a@example.net"), S("a rule"), soon, 0));
+        assert_no(t, client_mailbox_suspend_until(t->client, S("a@example.net"), S("a rule"), soon - MINUTE, 0),
                   "for longer");
-        assert_yes(t, client_mailbox_suspend_until(t->client, S("a@example.net"), S("a rule"), soon + MINUTE));
+        assert_yes(t, client_mailbox_suspend_until(t->client, S("a@example.net"), S("a rule"), soon + MINUTE, 0));
         assert_int_equal(shown(t, "a@example.net").suspension.until, soon + MINUTE);
+}
+
+/* The keeper's work, as if `now` were then. */
+static void keep(struct a_ledger *t, int64_t now)
+{
+        struct writer *w = NULL;
+        autobuf why;
+        buf_init(&why, 4096);
+        client_close(take(t->client));
+        assert_int_equal(writer_open(t->dir, &w, &why), 0);
+        struct upkeep *u = upkeep_new(w);
+        for (int i = 0; i < 10; i++)
+                upkeep_step(u, now);
+        upkeep_free(u);
+        writer_close(w);
+        assert_int_equal(client_open(t->dir, &t->client, &why), 0);
+}
+
+static size_t trail_of(struct a_ledger *t, const char *address, struct audit_row **ret)
+{
+        size_t n;
+        assert_int_equal(ledger_audit(t->reader, t->arena, slice_of(address), 9, ret, &n), 0);
+        return n;
+}
+
+static void a_suspension_ends_once(void **state)
+{
+        struct a_ledger *t = *state;
+        struct audit_row *rows;
+        int64_t soon = time_now() + HOUR;
+        assert_yes(t, mailbox(t, "a@example.net", "1"));
+        assert_yes(t, mailbox(t, "b@example.net", "1"));
+        assert_yes(t, client_mailbox_suspend_until(t->client, S("a@example.net"), S("a rule"), soon, 0));
+        assert_yes(t, client_mailbox_suspend_until(t->client, S("b@example.net"), S("a rule"), soon, 0));
+        assert_yes(t, client_subscriber_suspend_until(t->client, S("2"), S("a rule"), soon, 0));
+        assert_yes(t, client_mailbox_remove(t->client, S("b@example.net"), S("left")));
+        keep(t, soon - 1);
+        assert_int_equal(trail_of(t, "a@example.net", &rows), 2);
+        for (int again = 0; again < 2; again++)
+                keep(t, soon + again);
+        assert_int_equal(shown(t, "a@example.net").suspension.since, 0);
+        assert_int_equal(trail_of(t, "a@example.net", &rows), 3);
+        assert_slice(rows[0].verb, "mailbox resume");
+        assert_slice(rows[0].author, "keeper");
+        assert_int_equal(trail_of(t, "b@example.net", &rows), 3);
+        assert_slice(rows[0].verb, "mailbox remove");
+        trail_of(t, "2", &rows);
+        assert_slice(rows[0].verb, "subscriber resume");
 }
 
 static void his_mailboxes_go_with_him(void **state)
@@ -348,6 +397,7 @@ int main(void)
                 T(ways_have_an_end),
                 T(who_points_there_is_told),
                 T(limits_and_suspensions),
+                T(a_suspension_ends_once),
                 T(his_mailboxes_go_with_him),
                 T(changes_name_what_changed),
         };

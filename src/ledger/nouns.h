@@ -14,7 +14,8 @@
 
 /* subscribers.c */
 #define LIMITS_OF(t) t ".quota, " t ".messages_hour, " t ".messages_day, " t ".recipients_hour, " t ".recipients_day, "
-#define SUSPENSION_OF(t) t ".suspended, " t ".suspend_reason, " t ".suspended_by, " t ".suspended_until"
+#define SUSPENSION_OF(t)                                                                                               \
+        t ".suspended, " t ".suspend_reason, " t ".suspended_by, " t ".suspended_until, " t ".suspended_to"
 struct mail_limits limits_of_row(struct statement *s);
 struct suspension suspension_of_row(struct statement *s, struct arena *a);
 int subscriber_number(struct ledger *l, struct slice id, int64_t *ret); /* of the present holder of the id; -ENOENT */

@@ -14,7 +14,7 @@ static const struct {
         { "porteiro-auth", { VERB_password_rehash, VERB_app_password_used } },
         { "porteiro-lease", { VERB_leases_put } },
         { "porteiro-edge", { VERB_sightings_add, VERB_ban_add, VERB_listen } },
-        { "porteiro-maillog", { VERB_sightings_add, VERB_ban_add, VERB_mail_suspend } },
+        { "porteiro-maillog", { VERB_sightings_add, VERB_ban_add, VERB_mailbox_restrain } },
 };
 
 void rights_init(struct rights *r)

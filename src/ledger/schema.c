@@ -203,10 +203,12 @@ static const char edge[] =
     "  mailbox INTEGER NOT NULL REFERENCES mailbox(number), address TEXT NOT NULL, PRIMARY KEY(mailbox, address)) "
     "STRICT, WITHOUT ROWID;";
 
-/* A suspension may have an end: the keeper lifts it then. */
+/* A suspension may have an end: the keeper lifts it then. It may be a limit instead: so many recipients an hour (0: none at all). */
 static const char suspensions[] =
     "ALTER TABLE mailbox ADD COLUMN suspended_until INTEGER NOT NULL DEFAULT " NEVER ";"
     "ALTER TABLE subscriber ADD COLUMN suspended_until INTEGER NOT NULL DEFAULT " NEVER ";"
+    "ALTER TABLE mailbox ADD COLUMN suspended_to INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE subscriber ADD COLUMN suspended_to INTEGER NOT NULL DEFAULT 0;"
     "CREATE INDEX mailbox_suspended ON mailbox(suspended_until) WHERE suspended > 0;"
     "CREATE INDEX subscriber_suspended ON subscriber(suspended_until) WHERE suspended > 0;";
 

@@ -41,8 +41,10 @@ int ledger_applications(struct ledger *l, struct arena *a, int64_t mailbox, stru
 static int read_login(struct ledger *l, struct arena *a, struct slice login, struct secret *v)
 {
         struct statement *s = db_prepare(
-            l, "SELECT m.number, m.address, m.suspended OR s.suspended FROM mailbox m"
-               " JOIN subscriber s ON s.number = m.subscriber WHERE m.address = lower(?) AND m.removed = " SQL_NEVER);
+            l,
+            "SELECT m.number, m.address, (m.suspended AND m.suspended_to = 0) OR (s.suspended AND s.suspended_to = 0)"
+            " FROM mailbox m"
+            " JOIN subscriber s ON s.number = m.subscriber WHERE m.address = lower(?) AND m.removed = " SQL_NEVER);
         db_text(s, login);
         while (db_row(s)) {
                 v->mailbox = db_get_int(s);

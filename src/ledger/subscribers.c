@@ -29,6 +29,7 @@ struct suspension suspension_of_row(struct statement *s, struct arena *a)
         v.reason = db_get_text(s, a);
         v.author = db_get_text(s, a);
         v.until = db_get_int(s);
+        v.recipients = db_get_int(s);
         return v;
 }
 

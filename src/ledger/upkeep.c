@@ -2,6 +2,7 @@
 #include "ledger/upkeep.h"
 #include "ledger/archive_forget.h"
 #include "ledger/mailbox_put.h"
+#include "ledger/nouns.h"
 
 #include "base/log.h"
 
@@ -214,8 +215,9 @@ static void resume(struct upkeep *u)
 {
         int64_t due = 0;
         struct statement *s =
-            db_prepare(u->ledger, "SELECT EXISTS(SELECT 1 FROM mailbox WHERE suspended > 0 AND suspended_until <= ?)"
-                                  " + EXISTS(SELECT 1 FROM subscriber WHERE suspended > 0 AND suspended_until <= ?)");
+            db_prepare(u->ledger, "SELECT EXISTS(SELECT 1 FROM mailbox WHERE suspended > 0 AND suspended_until <= ?"
+                                  " AND removed = " SQL_NEVER ") + EXISTS(SELECT 1 FROM subscriber WHERE suspended > 0"
+                                  " AND suspended_until <= ? AND removed = " SQL_NEVER ")");
         db_int(s, u->now);
         db_int(s, u->now);
         int status = db_number(s, &due);

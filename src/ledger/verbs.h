@@ -39,6 +39,7 @@
         X(51, mailbox_remove)                                                                                          \
         X(52, mailbox_import)                                                                                          \
         X(53, mail_suspend)                                                                                            \
+        X(58, mailbox_restrain)                                                                                        \
         X(54, alias_put)                                                                                               \
         X(55, alias_remove)                                                                                            \
         X(56, domain_put)                                                                                              \

@@ -2,6 +2,7 @@
 #include "maillog/batch.h"
 
 #include "base/time.h"
+#include "maillog/gaps.h"
 #include "maillog/parse.h"
 
 enum { HEADS = 1024, REASON_MOST = 160 };
@@ -76,24 +77,26 @@ static bool is_local(struct slice address)
 /* Why a delivery failed, in a form that many share: who said it, numbers as '#', without what stands in angle brackets. */
 static struct entry_text reason_of(struct batch *b, const struct mail_event *e)
 {
+        char text[REASON_MOST];
+        size_t n = 0;
+        bool number = false;
         struct buf *out = &b->inside->reasons;
         size_t start = out->n;
-        bool number = false;
-        buf_add(out, e->client.name.n ? e->client.name : S("here"));
-        buf_addc(out, ':');
         struct slice said = e->text;
         category_reply(e, &said);
-        if (said.n && *said.p != ' ')
-                buf_addc(out, ' ');
-        for (size_t i = 0; i < said.n && out->n - start < REASON_MOST; i++) {
-                const char *end = said.p[i] == '<' ? memchr(said.p + i, '>', said.n - i) : NULL;
-                bool digit = (unsigned)(said.p[i] - '0') < 10;
+        buf_add(out, e->client.name.n ? e->client.name : S("here"));
+        buf_adds(out, said.n && *said.p == ' ' ? ":" : ": ");
+        for (size_t i = 0; i < said.n && n < REASON_MOST; i++) {
+                char c = said.p[i];
+                const char *end = c == '<' ? memchr(said.p + i, '>', said.n - i) : NULL;
+                bool digit = (unsigned)(c - '0') < 10;
                 if (end)
                         i = (size_t)(end - said.p);
                 else if (!digit || !number)
-                        buf_addc(out, digit ? '#' : said.p[i]);
+                        text[n++] = digit ? '#' : c;
                 number = digit;
         }
+        buf_add(out, (struct slice){ text, n });
         struct slice whole = { out->p + start, out->n - start };
         return (struct entry_text){ (uint32_t)start, (uint32_t)whole.n, names_hash(whole) };
 }
@@ -218,20 +221,20 @@ static void read_line(struct batch *b, struct slice line, const struct syslog_li
         struct mail_event e;
         if (head->daemon == MAIL_BY_NONE) {
                 b->sums.foreign++;
+                b->sums.missing += gaps_told(l->program, l->text);
                 return;
         }
         mail_parse((enum mail_daemon)head->daemon, l->text, &e);
         b->sums.kinds[e.kind]++;
-        if (e.kind == MAIL_UNKNOWN) {
-                b->sums.unknown++;
+        bool known = e.kind != MAIL_UNKNOWN;
+        b->sums.understood += known;
+        b->sums.unknown += !known;
+        if (!known)
                 keep_unparsed(b, line);
-                return;
-        }
-        b->sums.understood++;
         size_t rule = 0;
         uint8_t category = in->categorised >> e.kind & 1 ? category_of(in->common->categories, in->scratch, &e, &rule)
                                                          : (uint8_t)CATEGORY_NONE;
-        if (!category && says_nothing_more(&e))
+        if (!category && (!known || says_nothing_more(&e)))
                 return;
         struct entry *n = add(b);
         n->at = l->at;
@@ -276,6 +279,8 @@ void batch_settle(struct batch *b, struct syslog_clock *c)
         syslog_settle(c, &b->hours);
         b->first = b->last = 0;
         for (const struct syslog_hour *h = b->hours.v; h < b->hours.v + b->hours.n; h++) {
+                if (h->low > h->high) /* begun by what is no line: a time, and no blank behind it */
+                        continue;
                 if (!b->first || h->at + h->low < b->first)
                         b->first = h->at + h->low;
                 if (h->at + h->high > b->last)
@@ -290,6 +295,7 @@ void batch_sums_add(struct batch_sums *to, const struct batch_sums *from)
         to->bytes += from->bytes;
         to->lines += from->lines;
         to->foreign += from->foreign;
+        to->missing += from->missing;
         to->broken += from->broken;
         to->understood += from->understood;
         to->unknown += from->unknown;
@@ -329,6 +335,8 @@ struct batch *batch_new(struct batch_common *c)
         b->inside->scratch = category_scratch_new(c->categories);
         b->inside->categorised = categories_kinds(c->categories);
         buf_init(&b->inside->reasons, SIZE_MAX);
+        b->v = xgrow(NULL, &b->cap, 1, sizeof *b->v);
+        b->hours.v = xgrow(NULL, &b->hours.cap, 1, sizeof *b->hours.v);
         return b;
 }
 
@@ -340,7 +348,7 @@ void batch_free(struct batch *b)
         buf_done(&b->inside->reasons);
         free(b->inside);
         syslog_hours_done(&b->hours);
-        free((char *)b->text.p);
+        free(b->memory);
         free(b->unparsed);
         free(b->v);
         free(b);
@@ -348,8 +356,8 @@ void batch_free(struct batch *b)
 
 void batch_take(struct batch *b, struct slice piece)
 {
-        char *text = xgrow((char *)b->text.p, &b->text_cap, piece.n + !piece.n, 1);
+        b->memory = xgrow(b->memory, &b->cap_memory, piece.n + !piece.n, 1);
         if (piece.n)
-                memcpy(text, piece.p, piece.n);
-        b->text = (struct slice){ text, piece.n };
+                memcpy(b->memory, piece.p, piece.n);
+        b->text = (struct slice){ b->memory, piece.n };
 }

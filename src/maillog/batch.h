@@ -43,6 +43,7 @@ struct entry {
 /* Sums of lines, whatever their order. */
 struct batch_sums {
         uint64_t bytes, lines, foreign, broken; /* foreign: of other programs; broken: no line of a log */
+        uint64_t missing;                       /* dropped, as a logger says (maillog/gaps.h) */
         uint64_t understood, unknown;           /* of mail servers */
         uint64_t kinds[MAIL_KINDS_ALL];
 };
@@ -56,8 +57,9 @@ struct batch_common {
 };
 
 struct batch {
-        struct slice text;
-        size_t text_cap;
+        struct slice text; /* in `memory` */
+        char *memory;
+        size_t cap_memory;
         bool begins_file; /* and then, when that was written */
         int64_t written;
         struct syslog_hours hours;

@@ -13,16 +13,18 @@ struct answer {
 
 struct customers {
         struct ledger *ledger;
+        int64_t believed;
         struct names *clients, *subscribers;
         struct answer *answers; /* by number of the client */
         size_t cap;
         struct arena *arena;
 };
 
-struct customers *customers_new(struct ledger *l)
+struct customers *customers_new(struct ledger *l, int64_t believed)
 {
         struct customers *c = xcalloc(1, sizeof *c);
         c->ledger = l;
+        c->believed = believed;
         c->clients = names_new(CUSTOMERS_MOST);
         c->subscribers = names_new(NAMES_MOST);
         c->arena = arena_new(ARENA);
@@ -58,7 +60,8 @@ static const struct lease *only_one(const struct lease *v, size_t n)
 
 static struct answer ask(struct customers *c, struct slice client, int64_t at)
 {
-        struct answer none = { .start = at - at % HOUR, .end = at - at % HOUR + HOUR };
+        int64_t until = c->believed < TIME_NEVER - at ? at + c->believed : TIME_NEVER, hour = at - at % HOUR;
+        struct answer none = { .start = hour, .end = until < hour + HOUR ? until : hour + HOUR };
         struct addr a;
         struct lease *leases;
         size_t n;
@@ -68,7 +71,8 @@ static struct answer ask(struct customers *c, struct slice client, int64_t at)
         const struct lease *l = only_one(leases, n);
         if (!l || !l->subscriber.n)
                 return none;
-        return (struct answer){ l->start, l->end, names_id(c->subscribers, l->subscriber, names_hash(l->subscriber)) };
+        return (struct answer){ l->start, l->end == TIME_NEVER ? until : l->end,
+                                names_id(c->subscribers, l->subscriber, names_hash(l->subscriber)) };
 }
 
 static void start_anew(struct customers *c)
@@ -85,6 +89,8 @@ struct slice customers_of(struct customers *c, struct slice client, int64_t at)
         if (names_end(c->clients) == CUSTOMERS_MOST)
                 start_anew(c);
         uint32_t id = names_id(c->clients, client, names_hash(client));
+        if (id == NAMES_OTHERS)
+                return S("");
         size_t had = c->cap;
         if (id >= had) {
                 c->answers = xgrow(c->answers, &c->cap, (size_t)id + 1, sizeof *c->answers);

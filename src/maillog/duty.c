@@ -22,6 +22,7 @@ enum { PIECES_A_TURN = 32, STATUS_SYSTEM = 3 };
 #define SAVE_EVERY (5 * SECOND)
 #define STILL_EVERY (2 * SECOND)
 #define COUNTS_EVERY MINUTE
+#define LEASE_BELIEVED MINUTE
 
 struct duty {
         const struct maillog_duty_options *o;
@@ -59,8 +60,8 @@ void maillog_wants(const struct policy *p, struct buf *out)
         }
         for (size_t i = 0; i < p->n_mail_limits && p->n_mail_logs; i++) {
                 const struct policy_mail_limit *l = &p->mail_limits[i];
-                buf_addf(out, "limit %.*s %d %lld %lld %d %lld", SLICE_ARGS(l->name), (int)l->by, (long long)l->after,
-                         (long long)l->over, (int)l->then, (long long)l->lasts);
+                buf_addf(out, "limit %.*s %d %d %lld %lld %lld %d %lld", SLICE_ARGS(l->name), (int)l->by, (int)l->side,
+                         (long long)l->to, (long long)l->after, (long long)l->over, (int)l->then, (long long)l->lasts);
                 for (size_t k = 0; k < l->n_count; k++)
                         buf_addf(out, " %.*s", SLICE_ARGS(l->count[k]));
                 for (size_t k = 0; k < l->n_except; k++) {
@@ -77,8 +78,14 @@ static struct slice subscriber(void *arg, struct slice client, int64_t at)
 {
         struct duty *d = arg;
         if (!d->customers && ledger_open(d->o->dir, &d->ledger) == 0)
-                d->customers = customers_new(d->ledger);
+                d->customers = customers_new(d->ledger, LEASE_BELIEVED);
         return d->customers ? customers_of(d->customers, client, at) : S("");
+}
+
+static const struct policy *pools(void *arg)
+{
+        const struct duty *d = arg;
+        return d->o->policy();
 }
 
 static void on_caught(void *arg, const struct limits_caught *c)
@@ -140,13 +147,22 @@ static bool behind(const struct duty *d)
         return false;
 }
 
+static bool reads_any(const struct duty *d)
+{
+        for (size_t i = 0; i < d->n; i++)
+                if (maillog_follow_trouble(d->follow, i) == 0)
+                        return true;
+        return false;
+}
+
 /* Where all was read, what was not there is known not to have been. Counts are told before the place behind them is written, so that a
- * crash may count something twice, and never leaves it out. */
+ * crash may count something twice, and never leaves it out.
+ * While no log can be read, nothing is known: that is told when one can be again. */
 static void tell_and_save(struct duty *d)
 {
         if (behind(d))
                 live_tell_read(d->live);
-        else
+        else if (reads_any(d))
                 live_tell(d->live, time_now());
         if (deeds_do(d->deeds, d->o->policy(), time_now()))
                 save(d);
@@ -160,11 +176,13 @@ static void log_counts(const struct duty *d)
         for (size_t i = 0; i < d->n; i++)
                 waiting += maillog_follow_behind(d->follow, i);
         log_event("counts",
-                  "lines=%llu understood=%llu unknown=%llu broken=%llu too-long=%llu rotated=%llu cut=%llu gone=%llu "
+                  "lines=%llu missing=%llu understood=%llu unknown=%llu broken=%llu too-long=%llu rotated=%llu "
+                  "cut=%llu gone=%llu "
                   "behind=%llu",
-                  (unsigned long long)s.lines, (unsigned long long)s.understood, (unsigned long long)s.unknown,
-                  (unsigned long long)s.broken, (unsigned long long)f.too_long, (unsigned long long)f.rotated,
-                  (unsigned long long)f.cut, (unsigned long long)f.gone, (unsigned long long)waiting);
+                  (unsigned long long)s.lines, (unsigned long long)s.missing, (unsigned long long)s.understood,
+                  (unsigned long long)s.unknown, (unsigned long long)s.broken, (unsigned long long)f.too_long,
+                  (unsigned long long)f.rotated, (unsigned long long)f.cut, (unsigned long long)f.gone,
+                  (unsigned long long)waiting);
 }
 
 static void read_piece(struct duty *d, const struct maillog_piece *piece)
@@ -276,17 +294,18 @@ static void name_logs(struct duty *d)
         }
 }
 
-/* The folders may be read: a log is rotated within its folder. */
+/* The folders may be read: a log is rotated within its folder. Where its path is a link, that of the log as well. */
 static void lock_in(struct duty *d)
 {
-        autofree char **copies = xcalloc(d->n + 1, sizeof *copies);
-        autofree const char **folders = xcalloc(d->n + 1, sizeof *folders);
-        for (size_t i = 0; i < d->n; i++) {
-                copies[i] = xstrdup(d->paths[i]);
+        autofree char **copies = xcalloc(2 * d->n + 1, sizeof *copies);
+        autofree const char **folders = xcalloc(2 * d->n + 1, sizeof *folders);
+        for (size_t i = 0; i < 2 * d->n; i++) {
+                copies[i] = i < d->n ? xstrdup(d->paths[i]) : realpath(d->paths[i - d->n], NULL);
+                copies[i] = copies[i] ? copies[i] : xstrdup(d->paths[i - d->n]);
                 folders[i] = dirname(copies[i]);
         }
-        d->o->lock_in(folders, d->n);
-        for (size_t i = 0; i < d->n; i++)
+        d->o->lock_in(folders, 2 * d->n);
+        for (size_t i = 0; i < 2 * d->n; i++)
                 free(copies[i]);
 }
 
@@ -322,10 +341,11 @@ static bool begin(struct duty *d)
                 return false;
         open_rings(d);
         d->deeds = deeds_new(d->o->dir);
-        d->live = live_new(&(struct live_options){ .rules = d->rules,
-                                                   .who = { .subscriber = subscriber, .caught = on_caught, .arg = d },
-                                                   .count = on_count,
-                                                   .arg = d });
+        d->live = live_new(
+            &(struct live_options){ .rules = d->rules,
+                                    .who = { .subscriber = subscriber, .caught = on_caught, .arg = d, .pools = pools },
+                                    .count = on_count,
+                                    .arg = d });
         return true;
 }
 

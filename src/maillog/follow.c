@@ -282,6 +282,11 @@ uint64_t maillog_follow_behind(const struct maillog_follow *f, size_t file)
         return tail_behind(f->files[file].tail);
 }
 
+int maillog_follow_trouble(const struct maillog_follow *f, size_t file)
+{
+        return tail_trouble(f->files[file].tail);
+}
+
 struct maillog_follow_counts maillog_follow_counts(const struct maillog_follow *f)
 {
         return f->counts;

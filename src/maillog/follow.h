@@ -71,4 +71,6 @@ int maillog_follow_fd(const struct maillog_follow *f); /* of inotify; -1: there 
 
 uint64_t maillog_follow_behind(const struct maillog_follow *f,
                                size_t file); /* bytes not read; packed ones as on disk */
+/* errno of the last look at it, ENOENT where it is waited for; 0: it is read. */
+int maillog_follow_trouble(const struct maillog_follow *f, size_t file);
 struct maillog_follow_counts maillog_follow_counts(const struct maillog_follow *f);

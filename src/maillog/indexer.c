@@ -54,11 +54,12 @@ static int add_lines(struct indexer *x, struct slice lines, uint64_t offset)
 
 void indexer_piece(struct indexer *x, const struct maillog_piece *piece, int64_t written)
 {
-        if (piece->device != x->device || piece->inode != x->inode) {
+        if (piece->device != x->device || piece->inode != x->inode || piece->offset < x->at) {
                 indexer_end(x);
                 x->device = piece->device;
                 x->inode = piece->inode;
         }
+        x->at = piece->offset + piece->lines.n;
         if (!x->writer)
                 begin(x, written);
         if (!x->writer || piece->offset < index_covered(x->writer))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* maillog/indexer.h - the index of a log, kept while it is followed.
  *
- * An index is of one file: when the follower goes on with another, the index of the one before ends and that of the next begins. What cannot be
+ * An index is of one file: when the follower goes on with another, or with the same from
+ * its beginning because it was cut, the index of the one before ends and that of the next begins. What cannot be
  * written leaves a gap, which whoever searches reads himself.
  * Owns:    the index that is open.
  * Threads: one.
@@ -14,7 +15,7 @@
 struct indexer {
         const char *state, *path;
         struct syslog_zone zone;
-        uint64_t device, inode;
+        uint64_t device, inode, at;  /* of the file: which, and the end of what was given */
         struct index_writer *writer; /* NULL: there is none (yet) */
         struct syslog_clock clock;
         uint64_t failed; /* pieces that are in no index */

@@ -332,6 +332,12 @@ void join_fetch_first(const struct join *j, const struct entry *e)
                     &j->by_message.slots[(uint32_t)(mix(j->all[at].message_id, e->identity) | 1) & j->by_message.mask]);
 }
 
+void join_pass(struct join *j, int64_t at)
+{
+        while (j->gone.oldest && j->all[j->gone.oldest].last + LINGER < at)
+                retire(j, j->gone.oldest);
+}
+
 void join_event(struct join *j, const struct batch *b, const struct entry *e)
 {
         if (!is_of_message(e))
@@ -349,8 +355,7 @@ void join_event(struct join *j, const struct batch *b, const struct entry *e)
                 n = add(j, e);
         j->all[n].last = e->at;
         apply(j, n, b, e);
-        while (j->gone.oldest && j->all[j->gone.oldest].last + LINGER < e->at)
-                retire(j, j->gone.oldest);
+        join_pass(j, e->at);
 }
 
 static void rename_one(uint32_t *id, const struct names *from, struct names *to)

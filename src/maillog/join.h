@@ -59,6 +59,8 @@ void join_fetch(const struct join *j, const struct entry *e);
 void join_fetch_first(const struct join *j, const struct entry *e); /* where the message's copy would be */
 /* A line of a message; any other is left alone. */
 void join_event(struct join *j, const struct batch *b, const struct entry *e);
+/* So late it is, though no line says so: what waited for its copy until then is told. */
+void join_pass(struct join *j, int64_t at);
 /* The names of messages under way go into other tables; those before are not looked at any more. */
 void join_rename(struct join *j, struct join_names names);
 /* The end of all files: what is still here is told. Returns how many of them are still on their way. */

@@ -6,6 +6,8 @@
 
 #include <stdio.h>
 
+enum { LIVE_FULL = LIVE_NAMES / 4 * 3 };
+
 struct slot {
         int64_t step; /* time by LIVE_STEP */
         uint32_t n[LIVE_SERIES];
@@ -25,6 +27,7 @@ struct live {
         struct slot *slots; /* by step, ascending */
         size_t n_slots, at; /* at: the one counted in last */
         int64_t watched;    /* all before it is told; 0: nothing yet */
+        uint32_t full_at;   /* so many names */
         struct batch_sums sums;
         char series[LIVE_SERIES][64];
 };
@@ -81,8 +84,14 @@ static void tell_until(struct live *l, int64_t until)
         l->n_slots = l->at = 0;
 }
 
+void live_end(struct live *l)
+{
+        join_end(l->join);
+}
+
 void live_tell(struct live *l, int64_t at)
 {
+        join_pass(l->join, at);
         tell_until(l, at);
 }
 
@@ -178,11 +187,15 @@ static void renew_names(struct live *l)
         names_free(old.clients);
         names_free(old.logins);
         names_free(old.senders);
+        uint32_t kept = names_end(l->names.clients);
+        kept = names_end(l->names.senders) > kept ? names_end(l->names.senders) : kept;
+        l->full_at = kept + LIVE_NAMES / 8 > LIVE_FULL ? kept + LIVE_NAMES / 8 : LIVE_FULL;
 }
 
-static bool are_full(const struct names *n)
+/* Where messages under way alone nearly fill them, it is of use only after a while. */
+static bool are_full(const struct live *l, const struct names *n)
 {
-        return names_end(n) >= LIVE_NAMES / 4 * 3;
+        return names_end(n) >= l->full_at;
 }
 
 void live_take(struct live *l, size_t file, struct syslog_zone zone, struct slice lines, int64_t written)
@@ -196,6 +209,8 @@ void live_take(struct live *l, size_t file, struct syslog_zone zone, struct slic
         batch_read(l->batch);
         batch_settle(l->batch, &f->clock);
         batch_sums_add(&l->sums, &l->batch->sums);
+        for (struct entry *e = l->batch->v; e < l->batch->v + l->batch->n; e++)
+                e->at = e->at < written ? e->at : written;
         for (const struct entry *e = l->batch->v; e < l->batch->v + l->batch->n; e++) {
                 if (entry_says_itself(e))
                         on_line(l, e);
@@ -203,13 +218,9 @@ void live_take(struct live *l, size_t file, struct syslog_zone zone, struct slic
         }
         if (l->o.line)
                 l->o.line(l->o.arg, file, l->batch);
-        if (are_full(l->names.clients) || are_full(l->names.logins) || are_full(l->names.senders))
+        if (are_full(l, l->names.clients) || are_full(l, l->names.logins) || are_full(l, l->names.senders))
                 renew_names(l);
-}
-
-void live_end(struct live *l)
-{
-        join_end(l->join);
+        limits_tidy(l->limits, written);
 }
 
 /* --- its life --- */
@@ -234,6 +245,7 @@ struct live *live_new(const struct live_options *o)
         l->batch = batch_new(&l->common);
         l->names = (struct join_names){ names_new(LIVE_NAMES), names_new(LIVE_NAMES), names_new(LIVE_NAMES) };
         l->join = join_new(JOIN_MOST, l->names, (struct join_hooks){ on_told, on_seen, l });
+        l->full_at = LIVE_FULL;
         l->limits = limits_new(o->rules, o->who);
         l->slots = xcalloc(LIVE_SLOTS, sizeof *l->slots);
         for (size_t i = 0; i < LIVE_SERIES; i++)

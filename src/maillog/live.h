@@ -41,14 +41,15 @@ struct live_options {
 struct live;
 struct live *live_new(const struct live_options *o);
 void live_free(struct live *l); /* NULL is fine */
-/* Whole lines of a file; written: when it was written last (µs), for the year of its times. */
+/* Whole lines of a file; written: when it was written last (µs), for the year of its times. A line that says it is of later is taken as of then:
+ * who has a clock that is wrong is not kept away until next year, and what comes meanwhile is not late. */
 void live_take(struct live *l, size_t file, struct syslog_zone zone, struct slice lines, int64_t written);
 /* All that was written until `at` was read: tells what is counted up to then. */
 void live_tell(struct live *l, int64_t at);
 /* The same where there is more to be read: up to the youngest line. What is counted of later steps is told as late: their time is told when it
  * is over. */
 void live_tell_read(struct live *l);
-/* No line follows: messages that may still have some are counted by what is known of them. Tell after it. */
+/* All messages are told, also those under way: before the last live_tell(). */
 void live_end(struct live *l);
 const char *live_series(const struct live *l,
                         size_t series); /* "received", "rejected/rbl" …; NULL: past the last one */

@@ -6,7 +6,7 @@
 
 enum { SLOTS_FIRST = 4096 };
 
-static uint64_t secret; /* of this process; from the first names_new() on */
+static uint64_t secret; /* of this process; from names_ready() on */
 
 /* Memory is slow: a slot is its number and 40 bits of its hash, and no text is looked at. 0: free. */
 struct names {
@@ -53,10 +53,16 @@ uint64_t names_hash(struct slice s)
         return mix(h ^ (s.n >= 8 ? word(s.p + s.n - 8) : short_word(s)), secret);
 }
 
+void names_ready(void)
+{
+        if (!secret) /* others may be reading it by now */
+                secret = hash_bytes(S("names")) | 1;
+}
+
 struct names *names_new(uint32_t most)
 {
         struct names *n = xcalloc(1, sizeof *n);
-        secret = secret ? secret : hash_bytes(S("names")) | 1;
+        names_ready();
         n->most = most < NAMES_MOST ? most : NAMES_MOST;
         n->n = NAMES_FIRST;
         n->mask = SLOTS_FIRST - 1;

@@ -17,7 +17,9 @@ enum { NAMES_NONE = 0, NAMES_OTHERS = 1, NAMES_FIRST = 2 }; /* the empty text; t
 struct names;
 struct names *names_new(uint32_t most);
 void names_free(struct names *n); /* NULL is fine */
-/* Of a text, the same in all tables of this process. Any thread, once there is a table. */
+/* Before the first names_hash(), in one thread; names_new() does it, too. */
+void names_ready(void);
+/* Of a text, the same in all tables of this process. Any thread. */
 uint64_t names_hash(struct slice text);
 uint32_t names_id(struct names *n, struct slice text, uint64_t hash); /* hash: what names_hash() says */
 uint32_t names_find(const struct names *n, uint64_t hash);            /* NAMES_NONE: it has no number */

@@ -280,9 +280,10 @@ static bool lost(struct slice s, struct mail_event *ret)
 /* "Anonymous TLS connection established from peer: …" */
 static bool tls(struct slice s, struct mail_event *ret)
 {
-        struct slice level;
+        size_t level = slice_find(s, ' ');
         ret->kind = MAIL_TLS;
-        if (!scan_until(&s, S(" TLS connection "), &level) || slice_find(level, ' ') != level.n ||
+        s = slice_from(s, level);
+        if (!level || !scan_take(&s, S(" TLS connection ")) ||
             !(scan_take(&s, S("established ")) || scan_take(&s, S("reused "))) ||
             !(scan_take(&s, S("from ")) || scan_take(&s, S("to "))))
                 return false;

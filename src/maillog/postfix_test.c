@@ -317,7 +317,8 @@ static void vectors(void **state)
 {
         (void)state;
         const char *data = getenv("PORTEIRO_DATA");
-        autofree char *folder = xasprintf("%s/postfix-grok-patterns", data ? data : "");
+        char folder[4096];
+        snprintf(folder, sizeof folder, "%s/postfix-grok-patterns", data ? data : ""); /* skip() frees nothing */
         DIR *d = data && *data ? opendir(folder) : NULL;
         if (!d) {
                 print_message("skipped: PORTEIRO_DATA is not set, or has no postfix-grok-patterns\n");

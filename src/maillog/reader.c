@@ -11,7 +11,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-enum { PACKED = 256 << 10, PIECE = 64 << 10, BUFFER = MAILLOG_LINE_MOST + PIECE, XZ_MEMORY = 256 << 20 };
+enum { PACKED = 256 << 10, PIECE = 128 << 10, BUFFER = MAILLOG_LINE_MOST + PIECE, XZ_MEMORY = 256 << 20 };
 enum { LINES_MOST = 4 << 20 }; /* what one piece of a journal can become: an entry, and short ones that grow */
 
 enum packing { PLAIN, GZIP, XZ, ZSTD };
@@ -284,6 +284,20 @@ int maillog_reader_next(struct maillog_reader *r, struct slice *piece)
         r->offset = r->end - n;
         *piece = (struct slice){ r->buffer, n };
         return n > 0;
+}
+
+void maillog_reader_swap(struct maillog_reader *r, char **memory, size_t *cap)
+{
+        char *mine = r->buffer;
+        if (*cap < BUFFER) {
+                free(*memory);
+                *memory = xmalloc(BUFFER);
+                *cap = BUFFER;
+        }
+        memcpy(*memory, mine + r->given, r->kept);
+        r->buffer = *memory;
+        r->given = 0;
+        *memory = mine;
 }
 
 /* --- opening --- */

@@ -26,6 +26,8 @@ void maillog_reader_free_(struct maillog_reader **r);
 #define automaillogreader __attribute__((cleanup(maillog_reader_free_))) struct maillog_reader
 /* 1: *piece ends in a line end, but for the last of a file, which may be half a line. 0: the end. -errno: it cannot be read on. */
 int maillog_reader_next(struct maillog_reader *r, struct slice *piece);
+/* Gives the memory that the last piece lies in, and takes other memory for it (NULL and 0 at first): so nobody has to copy a piece that he keeps. */
+void maillog_reader_swap(struct maillog_reader *r, char **memory, size_t *cap);
 int64_t maillog_reader_written(const struct maillog_reader *r); /* µs: when the file was last written; 0: no file */
 uint64_t maillog_reader_size(const struct maillog_reader *r);   /* as it lies on disk; 0: no file */
 uint64_t maillog_reader_done(const struct maillog_reader *r);   /* of it */

@@ -16,7 +16,7 @@ const char *rules_built_in(void)
                "{ count remote_spam, remote_rate, remote_listed  by login  after 10 over 1h }\n"
                "mail-limit \"remote servers say a client sends spam\" "
                "{ count remote_spam, remote_rate, remote_listed  by client  after 10 over 1h }\n"
-               "mail-limit \"a login sends to very many\" { count recipient  by login  after 1000 over 1h }\n"
+               "mail-limit \"a login sends to very many\" { count recipients  by login  after 1000 over 1h }\n"
                "mail-limit \"a login whose mail bounces\" { count bounced  by login  after 50 over 1h }\n"
                "mail-limit \"a client writes as others\" "
                "{ count not_logged, not_owned  by client  after 20 over 1h }\n"
@@ -43,6 +43,15 @@ static size_t look_up(struct slice word, const struct slice *names, size_t n, st
         return n;
 }
 
+/* What a limit counts besides categories is no category, or one of the two could not be counted. */
+static bool is_word(struct slice s)
+{
+        size_t i = 0;
+        while (i < COUNT_OF(words) && !slice_eq(words[i], s))
+                i++;
+        return i < COUNT_OF(words);
+}
+
 static bool is_category_name(struct slice s)
 {
         bool good = s.n > 0;
@@ -65,9 +74,24 @@ static struct category_rule rule_of(const struct policy_mail_rule *p, struct dia
         r.field = (enum category_field)look_up(p->field, fields, COUNT_OF(fields), d, p->place, "field");
         if (!is_category_name(p->category))
                 diag_error(d, p->category_place, "a category is written in small letters, digits and \"_\"");
+        else if (is_word(p->category))
+                diag_error(d, p->category_place, "\"%.*s\" is what a limit counts of itself, and no category",
+                           SLICE_ARGS(p->category));
         if (memchr(p->pattern.p, 0, p->pattern.n))
                 diag_error(d, p->pattern_place, "a pattern has no zero byte; write \\x00");
         return r;
+}
+
+/* Names past the ceiling have no number. */
+static bool all_named(const struct categories *c, const struct policy *p, struct diags *d)
+{
+        for (size_t i = 0; p && i < p->n_mail_rules; i++)
+                if (categories_find(c, p->mail_rules[i].category) == categories_end(c)) {
+                        diag_error(d, p->mail_rules[i].category_place,
+                                   "there are %d categories of the policy's own at the most", CATEGORY_NAMES_MOST);
+                        return false;
+                }
+        return true;
 }
 
 static struct categories *categories_of(const struct policy *p, struct diags *d)
@@ -85,11 +109,36 @@ static struct categories *categories_of(const struct policy *p, struct diags *d)
                 rules[i] = rule_of(&p->mail_rules[i], d);
         if (diags_errors(d) > errors)
                 return NULL;
-        struct categories *c = categories_new(rules, n, &wrong, &why);
+        autocategories *c = categories_new(rules, n, &wrong, &why);
         if (!c)
                 diag_error(d, wrong < n ? p->mail_rules[wrong].pattern_place : (struct place){ 0 }, "%s",
                            buf_cstr(&why));
-        return c;
+        return c && all_named(c, p, d) ? take(c) : NULL;
+}
+
+/* The categories that failed logins get by rules of the policy. */
+static void add_auth_failed(const struct policy *p, const struct categories *c, uint64_t bits[2])
+{
+        for (size_t i = 0; p && i < p->n_mail_rules; i++)
+                for (size_t k = 0; k < p->mail_rules[i].n_on; k++) {
+                        size_t category = categories_find(c, p->mail_rules[i].category);
+                        if (slice_eq(p->mail_rules[i].on[k], kinds[MAIL_AUTH_FAILED]))
+                                bits[category / 64] |= UINT64_C(1) << category % 64;
+                }
+}
+
+/* Whoever fails to log in says himself as whom. */
+static void refuse_strangers_word(const struct rule_limit *l, const struct policy *p, const struct categories *c,
+                                  struct diags *d)
+{
+        uint64_t failed[2] = { 0 };
+        add_auth_failed(p, c, failed);
+        if ((l->policy->then != MAIL_THEN_SUSPEND && l->policy->then != MAIL_THEN_LIMIT) ||
+            !(l->words >> LIMIT_AUTH_FAILED & 1 || l->categories[0] & failed[0] || l->categories[1] & failed[1]))
+                return;
+        diag_error(d, l->policy->count_place,
+                   "failed logins suspend nobody: any stranger could have any mailbox suspended by guessing at it");
+        diag_note(d, (struct place){ 0 }, "count them by client or network, and ban");
 }
 
 static void read_limit(struct rule_limit *l, const struct categories *c, struct diags *d)
@@ -115,6 +164,7 @@ static void read_limits(struct rules *r, const struct policy *p, struct diags *d
         for (size_t i = 0; i < r->n_limits; i++) {
                 r->limits[i].policy = &p->mail_limits[i];
                 read_limit(&r->limits[i], r->categories, d);
+                refuse_strangers_word(&r->limits[i], p, r->categories, d);
         }
 }
 
@@ -129,7 +179,8 @@ static struct policy *built_in(void)
         return p;
 }
 
-struct rules *rules_new(struct policy *p, struct diags *d)
+/* Without the policy. */
+static struct rules *make(const struct policy *p, struct diags *d)
 {
         size_t errors = diags_errors(d);
         autorules *r = xcalloc(1, sizeof *r);
@@ -139,10 +190,21 @@ struct rules *rules_new(struct policy *p, struct diags *d)
         if (!p || !p->n_mail_limits)
                 r->built_in = built_in();
         read_limits(r, r->built_in ? r->built_in : p, d);
-        if (diags_errors(d) > errors)
-                return NULL;
-        r->policy = p;
-        return take(r);
+        return diags_errors(d) > errors ? NULL : take(r);
+}
+
+bool rules_check(const struct policy *p, struct diags *d)
+{
+        autorules *r = make(p, d);
+        return r != NULL;
+}
+
+struct rules *rules_new(struct policy *p, struct diags *d)
+{
+        struct rules *r = make(p, d);
+        if (r)
+                r->policy = p;
+        return r;
 }
 
 void rules_free(struct rules *r)

@@ -15,7 +15,7 @@ enum { LIMITS_MOST = 64 };
 /* What can be counted besides categories. */
 #define LIMIT_WORDS(X)                                                                                                 \
         X(MESSAGE, "message")                                                                                          \
-        X(RECIPIENT, "recipient")                                                                                      \
+        X(RECIPIENT, "recipients")                                                                                     \
         X(BOUNCED, "bounced")                                                                                          \
         X(DEFERRED, "deferred")                                                                                        \
         X(REFUSED, "refused")                                                                                          \
@@ -36,6 +36,8 @@ struct rules {
         size_t n_limits;
 };
 
+/* The mistakes that only who knows categories finds, added to `d`: for who is to take a policy into use. False: there are some. */
+bool rules_check(const struct policy *p, struct diags *d);
 /* Takes the policy; NULL: what is built in alone. NULL where it was wrong (and is the caller's still): every mistake is added to `d`. */
 struct rules *rules_new(struct policy *p, struct diags *d);
 void rules_free(struct rules *r); /* NULL is fine */

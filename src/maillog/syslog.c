@@ -4,6 +4,8 @@
 #include "base/time.h"
 #include "maillog/scan.h"
 
+#include <assert.h>
+
 enum { BSD_HOUR = 10, RFC_HOUR = 14, PRI_MOST = 191 };
 
 void syslog_clock_init(struct syslog_clock *c, struct syslog_zone zone, int64_t reference)
@@ -271,28 +273,102 @@ static void tag(struct slice s, struct syslog_line *ret)
         ret->pid = is ? pid : 0;
 }
 
-/* The time at the start of a line; how many bytes it has, 0: it is none. */
+/* --- the time at the start of a line --- */
+
+enum { BSD_SECOND = 16, RFC_SECOND = 33, RFC_PART = 20, RFC_ZONE = 26 };
+static_assert((int)RFC_SECOND == (int)SYSLOG_SECOND_MOST, "the longer of both");
+
+/* Six digits, or -1. */
+static int64_t six_digits(const char *p)
+{
+        unsigned value = 0, wrong = 0;
+        for (size_t i = 0; i < 6; i++) {
+                unsigned digit = (unsigned)(p[i] - '0');
+                wrong |= digit > 9;
+                value = value * 10 + digit;
+        }
+        return wrong ? -1 : (int64_t)value;
+}
+
+static void note_extremes(struct syslog_hours *h, int64_t at)
+{
+        struct syslog_hour *hour = &h->v[h->n - 1];
+        hour->low = at < hour->low ? at : hour->low;
+        hour->high = at > hour->high ? at : hour->high;
+}
+
+/* The same second as the line before. */
+static size_t same_second(struct syslog_hours *h, struct slice line, struct syslog_line *ret)
+{
+        if (line.n <= h->second_n)
+                return 0;
+        if (h->second_n == BSD_SECOND && memcmp(line.p, h->second, BSD_SECOND) == 0) {
+                ret->at = h->second_at;
+                return BSD_SECOND - 1;
+        }
+        if (h->second_n != RFC_SECOND || memcmp(line.p, h->second, RFC_PART) != 0 ||
+            memcmp(line.p + RFC_ZONE, h->second + RFC_ZONE, RFC_SECOND - RFC_ZONE) != 0)
+                return 0;
+        int64_t part = six_digits(line.p + RFC_PART);
+        if (part < 0)
+                return 0;
+        ret->at = h->second_at + part;
+        note_extremes(h, ret->at);
+        return RFC_SECOND - 1;
+}
+
+static void note_second(struct syslog_hours *h, struct slice line, size_t n, int64_t at)
+{
+        bool bsd = n == BSD_SECOND - 1 && !is_digit(*line.p);
+        bool rfc = n == RFC_SECOND - 1 && line.p[RFC_PART - 1] == '.' && six_digits(line.p + RFC_PART) >= 0 &&
+                   line.p[RFC_ZONE] != ' ';
+        h->second_n = bsd ? BSD_SECOND : rfc ? RFC_SECOND : 0;
+        memcpy(h->second, line.p, h->second_n);
+        h->second_at = rfc ? at - six_digits(line.p + RFC_PART) : at;
+}
+
+/* How many bytes it has, 0: it is none. */
 static size_t take_time(struct syslog_hours *h, struct slice line, struct syslog_line *ret, bool *own)
 {
-        if (line.n > sizeof h->second && h->n && memcmp(line.p, h->second, sizeof h->second) == 0) {
-                ret->at = h->second_at;
-                ret->hour = (uint32_t)h->n - 1;
-                return sizeof h->second - 1;
+        size_t n = h->second_n ? same_second(h, line, ret) : 0;
+        if (!n) {
+                size_t had = h->n;
+                struct syslog_hour last = had ? h->v[had - 1] : (struct syslog_hour){ 0 };
+                n = is_digit(*line.p) ? rfc_time(h, line, ret, own) : bsd_time(h, line, ret);
+                if (!n || n >= line.n || line.p[n] != ' ') { /* then it was no time, and changes none */
+                        h->n = had;
+                        if (had)
+                                h->v[had - 1] = last;
+                        return 0;
+                }
+                note_extremes(h, ret->at);
+                note_second(h, line, n, ret->at);
         }
-        bool bsd = !is_digit(*line.p);
-        size_t n = bsd ? bsd_time(h, line, ret) : rfc_time(h, line, ret, own);
-        if (!n || n >= line.n || line.p[n] != ' ')
-                return 0;
-        struct syslog_hour *hour = &h->v[h->n - 1];
-        hour->low = ret->at < hour->low ? ret->at : hour->low;
-        hour->high = ret->at > hour->high ? ret->at : hour->high;
         ret->hour = (uint32_t)h->n - 1;
-        *h->second = 0;
-        if (bsd && n == sizeof h->second - 1) {
-                memcpy(h->second, line.p, sizeof h->second);
-                h->second_at = ret->at;
-        }
         return n;
+}
+
+/* Where a host's name should be, Dovecot's own log (log_path) has one of its processes: "imap-login: Info: …", "imap(joe)<1><x>: …". */
+static bool of_dovecot(struct slice word)
+{
+        static const struct slice names[] = { S("imap-login:"),
+                                              S("pop3-login:"),
+                                              S("submission-login:"),
+                                              S("managesieve-login:"),
+                                              S("auth:"),
+                                              S("auth-worker("),
+                                              S("imap("),
+                                              S("pop3("),
+                                              S("lmtp("),
+                                              S("submission("),
+                                              S("managesieve("),
+                                              S("indexer-worker(") };
+        if (word.p[word.n - 1] != ':')
+                return false;
+        for (size_t i = 0; i < COUNT_OF(names); i++)
+                if (slice_starts(word, names[i]))
+                        return true;
+        return false;
 }
 
 bool syslog_scan(struct syslog_hours *h, struct slice line, struct syslog_line *ret)
@@ -318,6 +394,12 @@ bool syslog_scan(struct syslog_hours *h, struct slice line, struct syslog_line *
         size_t host = scan_first_of(line, ' ', ' ', ' ');
         if (host == 0 || host == line.n)
                 return false;
+        if (of_dovecot((struct slice){ line.p, host })) {
+                *ret = (struct syslog_line){
+                        .at = ret->at, .hour = ret->hour, .host = { line.p, 0 }, .program = S("dovecot"), .text = line
+                };
+                return true;
+        }
         ret->host = (struct slice){ line.p, host };
         tag(slice_from(line, host + 1), ret);
         return true;
@@ -325,7 +407,7 @@ bool syslog_scan(struct syslog_hours *h, struct slice line, struct syslog_line *
 
 bool syslog_parse(struct syslog_clock *c, struct slice line, struct syslog_line *ret)
 {
-        struct syslog_hour room;
+        struct syslog_hour room = { 0 };
         struct syslog_hours one = { .v = &room, .cap = 1 };
         if (!syslog_scan(&one, line, ret))
                 return false;
@@ -337,7 +419,7 @@ bool syslog_parse(struct syslog_clock *c, struct slice line, struct syslog_line 
 void syslog_hours_clear(struct syslog_hours *h)
 {
         h->n = 0;
-        *h->second = 0;
+        h->second_n = 0;
 }
 
 void syslog_hours_done(struct syslog_hours *h)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 /* maillog/syslog.h - one line of a log file: when, on which host, which program, what it said.
  *
- * Three forms: "Nov 28 13:20:02 host program[pid]: text" (RFC 3164: no year, no zone), "2026-11-28T13:20:02.5-03:00 host …" (RFC 3339),
- * each with or without <PRI>, and Exim's own files, "2026-11-28 13:20:02 text" (a year, no zone, no host). The year comes from the order of
+ * Forms: "Nov 28 13:20:02 host program[pid]: text" (RFC 3164: no year, no zone), "2026-11-28T13:20:02.5-03:00 host …" (RFC 3339),
+ * each with or without <PRI>, and the files that Exim, "2026-11-28 13:20:02 text" (a year, no zone, no host), and Dovecot write by themselves,
+ * "Nov 28 13:20:02 imap-login: Info: text". The year comes from the order of
  * the lines and from when the file was last written; what a local time means, from the zone of the sending host. An hour that a clock
  * set back has twice is told by order, too.
  *
@@ -21,7 +22,7 @@ struct syslog_zone {
         void *arg;
 };
 
-enum { SYSLOG_HOUR_MOST = 14 };
+enum { SYSLOG_HOUR_MOST = 14, SYSLOG_SECOND_MOST = 33 };
 
 /* Lines that follow each other and stand in one hour. */
 struct syslog_hour {
@@ -36,7 +37,9 @@ struct syslog_hour {
 struct syslog_hours {
         struct syslog_hour *v;
         size_t n, cap;
-        char second[16]; /* the last "Nov 28 13:20:02 " that was read: most lines have it again */
+        /* What most lines begin with as the line before did: "Nov 28 13:20:02 ", or "2026-11-28T13:20:02." and the zone behind six digits. */
+        char second[SYSLOG_SECOND_MOST];
+        uint8_t second_n; /* 0: there is none */
         int64_t second_at;
 };
 void syslog_hours_clear(struct syslog_hours *h);

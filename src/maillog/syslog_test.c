@@ -21,64 +21,70 @@ static void is(struct slice got, const char *want, const char *line)
                 fail_msg("%s: got %.*s, want %s", line, SLICE_ARGS(got), want);
 }
 
+static const struct {
+        const char *line, *at, *host, *program, *text; /* at NULL: it is no line */
+        uint32_t pid;
+} known[] = {
+        { "Dec 28 13:20:02 mx1 postfix/smtpd[99]: connect from a[192.0.2.1]", "2026-12-28T13:20:02Z", "mx1",
+          "postfix/smtpd", "connect from a[192.0.2.1]", 99 },
+        { "<22>Dec 28 13:20:02 mx1 postfix-out/smtp[4194304]: x", "2026-12-28T13:20:02Z", "mx1", "postfix-out/smtp",
+          "x", 4194304 },
+        { "Aug  4 08:28:49 mail1 postfix/qmgr[28827]: removed", "2026-08-04T08:28:49Z", "mail1", "postfix/qmgr",
+          "removed", 28827 },
+        { "Aug 4 08:28:49 mail1 postfix/qmgr[28827]: removed", "2026-08-04T08:28:49Z", "mail1", "postfix/qmgr",
+          "removed", 28827 },
+        { "2026-11-28T13:20:02.25-03:00 mx1 postfix/submission/smtpd[1]: hi\r", "2026-11-28T16:20:02.25Z", "mx1",
+          "postfix/submission/smtpd", "hi", 1 },
+        { "2026-11-28T13:20:02+0530 mx1 dovecot: imap-login: x", "2026-11-28T07:50:02Z", "mx1", "dovecot",
+          "imap-login: x", 0 },
+        { "<6>2026-11-28T13:20:02.123456Z h p:", "2026-11-28T13:20:02.123456Z", "h", "p", "", 0 },
+        { "Dec 31 23:59:60 h p: leap", "2027-01-01T00:00:00Z", "h", "p", "leap", 0 },
+        { "Feb 29 12:00:00 h p: x", "2024-02-29T12:00:00Z", "h", "p", "x", 0 },
+        { "Dec 28 13:20:02 h last message repeated 3 times", "2026-12-28T13:20:02Z", "h", "",
+          "last message repeated 3 times", 0 },
+        { "Dec 28 13:20:02 h p[12: x", "2026-12-28T13:20:02Z", "h", "", "p[12: x", 0 },
+        { "2026-11-28 13:20:02 1vOuaX-000Jh1-2B Completed", "2026-11-28T13:20:02Z", "", "exim",
+          "1vOuaX-000Jh1-2B Completed", 0 },
+        { "2026-11-28 13:20:02.5 -0300 Start queue run: pid=7", "2026-11-28T16:20:02.5Z", "", "exim",
+          "Start queue run: pid=7", 0 },
+        { "Dec 28 13:20:02 imap-login: Info: Login: user=<a>", "2026-12-28T13:20:02Z", "", "dovecot",
+          "imap-login: Info: Login: user=<a>", 0 },
+        { "Dec 28 13:20:02 imap(joe)<7><x>: Info: Logged out", "2026-12-28T13:20:02Z", "", "dovecot",
+          "imap(joe)<7><x>: Info: Logged out", 0 },
+        { "Dec 28 13:20:02 auth dovecot: x", "2026-12-28T13:20:02Z", "auth", "dovecot", "x", 0 },
+        { "2026-11-28 13:20:02-03:00 h p: x", "2026-11-28T16:20:02Z", "h", "p", "x", 0 },
+        { "", NULL, NULL, NULL, NULL, 0 },
+        { "<", NULL, NULL, NULL, NULL, 0 },
+        { "<192>Dec 28 13:20:02 h p: x", NULL, NULL, NULL, NULL, 0 },
+        { "Dec 28 13:20:02", NULL, NULL, NULL, NULL, 0 },
+        { "Dec 28 13:20:02 host", NULL, NULL, NULL, NULL, 0 },
+        { "Dec 32 13:20:02 h p: x", NULL, NULL, NULL, NULL, 0 },
+        { "Feb 30 13:20:02 h p: x", NULL, NULL, NULL, NULL, 0 },
+        { "Dec 28 24:20:02 h p: x", NULL, NULL, NULL, NULL, 0 },
+        { "2026-02-29T13:20:02Z h p: x", NULL, NULL, NULL, NULL, 0 },
+        { "2026-11-28T13:20:02 h p: x", NULL, NULL, NULL, NULL, 0 },
+        { "the half of a line", NULL, NULL, NULL, NULL, 0 },
+};
+
 static void lines(void **state)
 {
         (void)state;
-        static const struct {
-                const char *line, *at, *host, *program, *text; /* at NULL: it is no line */
-                uint32_t pid;
-        } rows[] = {
-                { "Dec 28 13:20:02 mx1 postfix/smtpd[99]: connect from a[192.0.2.1]", "2026-12-28T13:20:02Z", "mx1",
-                  "postfix/smtpd", "connect from a[192.0.2.1]", 99 },
-                { "<22>Dec 28 13:20:02 mx1 postfix-out/smtp[4194304]: x", "2026-12-28T13:20:02Z", "mx1",
-                  "postfix-out/smtp", "x", 4194304 },
-                { "Aug  4 08:28:49 mail1 postfix/qmgr[28827]: removed", "2026-08-04T08:28:49Z", "mail1", "postfix/qmgr",
-                  "removed", 28827 },
-                { "Aug 4 08:28:49 mail1 postfix/qmgr[28827]: removed", "2026-08-04T08:28:49Z", "mail1", "postfix/qmgr",
-                  "removed", 28827 },
-                { "2026-11-28T13:20:02.25-03:00 mx1 postfix/submission/smtpd[1]: hi\r", "2026-11-28T16:20:02.25Z",
-                  "mx1", "postfix/submission/smtpd", "hi", 1 },
-                { "2026-11-28T13:20:02+0530 mx1 dovecot: imap-login: x", "2026-11-28T07:50:02Z", "mx1", "dovecot",
-                  "imap-login: x", 0 },
-                { "<6>2026-11-28T13:20:02.123456Z h p:", "2026-11-28T13:20:02.123456Z", "h", "p", "", 0 },
-                { "Dec 31 23:59:60 h p: leap", "2027-01-01T00:00:00Z", "h", "p", "leap", 0 },
-                { "Feb 29 12:00:00 h p: x", "2024-02-29T12:00:00Z", "h", "p", "x", 0 },
-                { "Dec 28 13:20:02 h last message repeated 3 times", "2026-12-28T13:20:02Z", "h", "",
-                  "last message repeated 3 times", 0 },
-                { "Dec 28 13:20:02 h p[12: x", "2026-12-28T13:20:02Z", "h", "", "p[12: x", 0 },
-                { "2026-11-28 13:20:02 1vOuaX-000Jh1-2B Completed", "2026-11-28T13:20:02Z", "", "exim",
-                  "1vOuaX-000Jh1-2B Completed", 0 },
-                { "2026-11-28 13:20:02.5 -0300 Start queue run: pid=7", "2026-11-28T16:20:02.5Z", "", "exim",
-                  "Start queue run: pid=7", 0 },
-                { "2026-11-28 13:20:02-03:00 h p: x", "2026-11-28T16:20:02Z", "h", "p", "x", 0 },
-                { "", NULL, NULL, NULL, NULL, 0 },
-                { "<", NULL, NULL, NULL, NULL, 0 },
-                { "<192>Dec 28 13:20:02 h p: x", NULL, NULL, NULL, NULL, 0 },
-                { "Dec 28 13:20:02", NULL, NULL, NULL, NULL, 0 },
-                { "Dec 28 13:20:02 host", NULL, NULL, NULL, NULL, 0 },
-                { "Dec 32 13:20:02 h p: x", NULL, NULL, NULL, NULL, 0 },
-                { "Feb 30 13:20:02 h p: x", NULL, NULL, NULL, NULL, 0 },
-                { "Dec 28 24:20:02 h p: x", NULL, NULL, NULL, NULL, 0 },
-                { "2026-02-29T13:20:02Z h p: x", NULL, NULL, NULL, NULL, 0 },
-                { "2026-11-28T13:20:02 h p: x", NULL, NULL, NULL, NULL, 0 },
-                { "the half of a line", NULL, NULL, NULL, NULL, 0 },
-        };
-        for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        for (size_t i = 0; i < COUNT_OF(known); i++) {
                 struct syslog_clock c;
                 struct syslog_line l;
-                size_t n = strlen(rows[i].line);
+                size_t n = strlen(known[i].line);
                 autofree char *exact = xmalloc(n + 1);
-                memcpy(exact, rows[i].line, n);
+                memcpy(exact, known[i].line, n);
                 syslog_clock_init(&c, (struct syslog_zone){ 0 }, at(REFERENCE));
-                if (syslog_parse(&c, (struct slice){ exact, n }, &l) != (rows[i].at != NULL))
-                        fail_msg("%s: taken for the other kind", rows[i].line);
-                if (!rows[i].at)
+                if (syslog_parse(&c, (struct slice){ exact, n }, &l) != (known[i].at != NULL))
+                        fail_msg("%s: taken for the other kind", known[i].line);
+                if (!known[i].at)
                         continue;
-                assert_int_equal(l.at, at(rows[i].at));
-                assert_int_equal(l.pid, rows[i].pid);
-                is(l.host, rows[i].host, rows[i].line);
-                is(l.program, rows[i].program, rows[i].line);
-                is(l.text, rows[i].text, rows[i].line);
+                assert_int_equal(l.at, at(known[i].at));
+                assert_int_equal(l.pid, known[i].pid);
+                is(l.host, known[i].host, known[i].line);
+                is(l.program, known[i].program, known[i].line);
+                is(l.text, known[i].text, known[i].line);
         }
 }
 

@@ -639,6 +639,9 @@ static void build_mail_logs(struct builder *b)
                                                 .zone = l->zone.text.n ? keep(b, l->zone.text) : p->network.timezone };
                 claim_name(b->d, "mail-log", to->name, &to->place, &names);
                 claim_name(b->d, "file of a mail-log", to->file, &to->file_place, &files);
+                if (l->zone.text.n && !time_zone_known(l->zone.text))
+                        diag_error(b->d, l->zone.place, "time zone \"%.*s\" is not known to this machine",
+                                   SLICE_ARGS(l->zone.text));
                 to++;
         }
         p->n_mail_logs = b->draft->mail_log.n;
@@ -658,13 +661,30 @@ static void build_mail_rules(struct builder *b)
                                                  .name = keep(b, r->head.name),
                                                  .pattern = keep(b, r->pattern.text),
                                                  .category = keep(b, r->category.text),
-                                                 .field = slice_of(policy_mail_fields()[r->field.value]) };
+                                                 .field = slice_of(
+                                                     policy_mail_fields()[r->field.value > 0 ? r->field.value : 0]) };
                 to->on = slices_of(b, &r->on, &to->n_on);
                 to->daemons = slices_of(b, &r->daemon, &to->n_daemons);
                 claim_name(b->d, "mail-rule", to->name, &to->place, &names);
                 to++;
         }
         p->n_mail_rules = b->draft->mail_rule.n;
+}
+
+/* Below zero: a word that was none, of which that is told already. */
+static bool can_be_done(int64_t by, int64_t then)
+{
+        switch (then) {
+        case MAIL_THEN_BAN:
+                return by != MAIL_KEY_LOGIN && by != MAIL_KEY_SUBSCRIBER;
+        case MAIL_THEN_SUSPEND:
+        case MAIL_THEN_LIMIT:
+                return by == MAIL_KEY_LOGIN || by < 0;
+        case MAIL_THEN_SIGHTING:
+                return by != MAIL_KEY_LOGIN && by != MAIL_KEY_NETWORK;
+        default:
+                return true;
+        }
 }
 
 static void build_mail_limits(struct builder *b)
@@ -680,17 +700,18 @@ static void build_mail_limits(struct builder *b)
                                                   .after = l->after.value,
                                                   .over = l->over.value,
                                                   .then = (enum mail_limit_then)l->then.value,
-                                                  .lasts = l->lasts.value };
+                                                  .lasts = l->lasts.value,
+                                                  .to = l->to.value,
+                                                  .side = (enum mail_limit_side)l->side.value };
                 to->count = slices_of(b, &l->count, &to->n_count);
                 to->except = prefixes_of(b, &l->except, &to->n_except);
                 claim_name(b->d, "mail-limit", to->name, &to->place, &names);
-                if ((to->then == MAIL_THEN_BAN && to->by != MAIL_KEY_CLIENT && to->by != MAIL_KEY_NETWORK) ||
-                    (to->then == MAIL_THEN_SUSPEND && to->by != MAIL_KEY_LOGIN) ||
-                    (to->then == MAIL_THEN_SIGHTING && (to->by == MAIL_KEY_LOGIN || to->by == MAIL_KEY_NETWORK))) {
+                if (!can_be_done(l->by.value, l->then.value)) {
                         diag_error(b->d, to->place, "%s is nothing that can be done by %s",
                                    mail_limit_then_name(to->then), mail_limit_key_name(to->by));
                         diag_note(b->d, nowhere,
-                                  "ban goes by client or network, suspend by login, sighting by client or subscriber");
+                                  "ban goes by client or network, suspend and limit by login, sighting by client or "
+                                  "subscriber");
                 }
                 to++;
         }

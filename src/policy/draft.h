@@ -238,7 +238,7 @@ struct draft_mail_rule {
 struct draft_mail_limit {
         struct head head;
         struct words count;
-        struct number by, after, over, then, lasts;
+        struct number by, side, after, over, then, lasts, to;
         struct prefixes except;
 };
 

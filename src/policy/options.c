@@ -309,6 +309,7 @@ static const struct option mail_log_options[] = {
 static const char *const mail_fields[] = { "text",           "reply", "from",   "to",     "helo", "client-name",
                                            "client-address", "login", "method", "action", NULL };
 static const char *const mail_keys[] = { MAIL_LIMIT_KEYS(CHOICE_NAME) NULL };
+static const char *const mail_sides[] = { MAIL_LIMIT_SIDES(CHOICE_NAME) NULL };
 static const char *const mail_thens[] = { MAIL_LIMIT_ACTIONS(CHOICE_NAME) NULL };
 
 static const struct option mail_rule_options[] = {
@@ -331,17 +332,23 @@ static const struct option mail_rule_options[] = {
 
 static const struct option mail_limit_options[] = {
         { "count", OPTION_NAMES, .required = true, AT(mail_limit, count),
-          .help = "What is counted: categories, or message, recipient, bounced, deferred, refused, auth_failed." },
+          .help = "What is counted: categories, or message, recipients, bounced, deferred, refused, auth_failed." },
         { "by", OPTION_CHOICE, .choices = mail_keys, .required = true, AT(mail_limit, by),
           .help = "Whose they are: a login, a subscriber (by lease at that time), a client address, or its network "
                   "(IPv4: /24, IPv6: /64)." },
+        { "from", OPTION_CHOICE, .choices = mail_sides, .fallback = "any", AT(mail_limit, side),
+          .help = "Only of customers (who logged in, or whose address is in a pool), or only of others: the same words "
+                  "mean "
+                  "other things there." },
         { "after", OPTION_NUMBER, .low = 1, .high = 1000000000, .required = true, AT(mail_limit, after),
           .help = "So many are too many." },
         { "over", OPTION_DURATION, .low = MINUTE, .high = 31 * DAY, .fallback = "1h", AT(mail_limit, over),
           .help = "Within so long." },
         { "then", OPTION_CHOICE, .choices = mail_thens, .fallback = "report", AT(mail_limit, then),
           .help = "What follows: nothing but to be told of; a sighting, of which suspicion is made; a ban of a client "
-                  "that is an outsider; or the mailbox may not send." },
+                  "that is an outsider; the mailbox may not send (suspend), or little (limit)." },
+        { "to", OPTION_NUMBER, .low = 1, .high = 1000000, .fallback = "20", AT(mail_limit, to),
+          .help = "With then limit: so many recipients an hour the mailbox may still send to." },
         { "lasts", OPTION_DURATION, .low = MINUTE, .high = 365 * DAY, .fallback = "24h", AT(mail_limit, lasts),
           .help = "For so long; after that it is told again where it goes on." },
         { "except", OPTION_PREFIXES, AT(mail_limit, except),

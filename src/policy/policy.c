@@ -117,27 +117,30 @@ static bool read_file(void *arg, struct slice path, char **text, size_t *n)
         return true;
 }
 
-static struct policy *load(const char *path, struct diags *d,
-                           struct policy *(*parse)(const struct policy_input *in, struct diags *d))
+/* *text is the caller's, and has what *in points into. */
+static bool load(const char *path, struct diags *d, char **text, struct policy_input *in)
 {
-        autofree char *text = NULL;
-        struct policy_input in = { .name = slice_of(path), .read = read_file };
-        if (!read_file(NULL, in.name, &text, &in.text.n)) {
+        *in = (struct policy_input){ .name = slice_of(path), .read = read_file };
+        if (!read_file(NULL, in->name, text, &in->text.n)) {
                 diag_error(d, nowhere, "cannot read %s: %s", path, strerror(errno));
-                return NULL;
+                return false;
         }
-        in.text.p = text;
-        return parse(&in, d);
+        in->text.p = *text;
+        return true;
 }
 
 struct policy *policy_load(const char *path, struct diags *d)
 {
-        return load(path, d, policy_parse);
+        autofree char *text = NULL;
+        struct policy_input in;
+        return load(path, d, &text, &in) ? policy_parse(&in, d) : NULL;
 }
 
 struct policy *policy_load_mail(const char *path, struct diags *d)
 {
-        return load(path, d, policy_parse_mail);
+        autofree char *text = NULL;
+        struct policy_input in;
+        return load(path, d, &text, &in) ? policy_parse_mail(&in, d) : NULL;
 }
 
 /* A comment that looks like the mark is bent a little, so that it stays a comment. */

@@ -266,7 +266,11 @@ struct policy_mail_rule {
 
 /* How often is too often, and what follows (maillog/limits.h). */
 #define MAIL_LIMIT_KEYS(X) X(LOGIN, "login") X(SUBSCRIBER, "subscriber") X(CLIENT, "client") X(NETWORK, "network")
-#define MAIL_LIMIT_ACTIONS(X) X(REPORT, "report") X(SIGHTING, "sighting") X(BAN, "ban") X(SUSPEND, "suspend")
+#define MAIL_LIMIT_ACTIONS(X)                                                                                          \
+        X(REPORT, "report") X(SIGHTING, "sighting") X(BAN, "ban") X(SUSPEND, "suspend") X(LIMIT, "limit")
+#define MAIL_LIMIT_SIDES(X) X(ANY, "any") X(CUSTOMERS, "customers") X(OUTSIDE, "outside")
+#define MAIL_SIDE_ENUM(id, name) MAIL_SIDE_##id,
+enum mail_limit_side { MAIL_LIMIT_SIDES(MAIL_SIDE_ENUM) };
 #define MAIL_KEY_ENUM(id, name) MAIL_KEY_##id,
 #define MAIL_THEN_ENUM(id, name) MAIL_THEN_##id,
 enum mail_limit_key { MAIL_LIMIT_KEYS(MAIL_KEY_ENUM) MAIL_KEY_COUNT };
@@ -280,9 +284,11 @@ struct policy_mail_limit {
         struct slice *count; /* what is counted */
         size_t n_count;
         enum mail_limit_key by;
+        enum mail_limit_side side;
         int64_t after, over; /* so many within so long (µs) */
         enum mail_limit_then then;
         int64_t lasts; /* µs */
+        int64_t to;    /* of `limit`: recipients an hour */
         struct prefix *except;
         size_t n_except;
 };

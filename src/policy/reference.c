@@ -68,8 +68,8 @@ static void print_head(const struct block *b, struct buf *out)
                                             : " NAME");
 }
 
-/* In lines of TEXT_WIDTH, each behind `indent` blanks. */
-static void add_wrapped(struct slice text, int indent, struct buf *out)
+/* In lines of TEXT_WIDTH, the first behind `indent` blanks, the others behind `further`. */
+static void add_wrapped(struct slice text, int indent, int further, struct buf *out)
 {
         size_t column = 0;
         while (text.n) {
@@ -78,6 +78,7 @@ static void add_wrapped(struct slice text, int indent, struct buf *out)
                 if (column && column + 1 + word.n > TEXT_WIDTH) {
                         buf_addc(out, '\n');
                         column = 0;
+                        indent = further;
                 }
                 buf_addf(out, "%*s%.*s", column ? 1 : indent, "", SLICE_ARGS(word));
                 column += word.n + (column > 0);
@@ -94,17 +95,18 @@ void policy_options_print(struct buf *out)
                 buf_adds(out, i ? "\n" : "");
                 print_head(&blocks[i], out);
                 buf_addc(out, '\n');
-                add_wrapped(slice_of(blocks[i].help), 4, out);
+                add_wrapped(slice_of(blocks[i].help), 4, 4, out);
                 for (size_t k = 0; k < blocks[i].n_options; k++) {
                         const struct option *o = &blocks[i].options[k];
-                        autobuf help;
+                        autobuf help, head;
                         buf_init(&help, 4096);
+                        buf_init(&head, 4096);
                         buf_adds(&help, o->help);
                         add_bounds(o, &help);
-                        buf_addf(out, "    %s ", o->name);
-                        option_print_values(o, out);
-                        buf_addc(out, '\n');
-                        add_wrapped(buf_slice(&help), 8, out);
+                        buf_addf(&head, "%s ", o->name);
+                        option_print_values(o, &head);
+                        add_wrapped(buf_slice(&head), 4, 12, out);
+                        add_wrapped(buf_slice(&help), 8, 8, out);
                 }
         }
         buf_adds(out, "\ninclude \"FILE\"\n    The blocks of another file, named relative to this one.\n");
