@@ -227,6 +227,7 @@ def test_killed_and_rotated_it_counts_every_line_once(isp):
     assert isp.drawn()["maillog/received"] == 200
     isp.start()
     isp.message("192.0.2.50")
+    isp.wait_read()
     isp.stop()
     assert isp.events("counts")[-1]["lines"] == "5"
 
