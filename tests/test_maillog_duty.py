@@ -96,6 +96,11 @@ class Isp:
         series = self.porteiro.json("graph", "maillog/*", "--since", "1h")["series"]
         return {s["name"]: round(sum(mean * known for mean, _, known in s["points"] if known)) for s in series}
 
+    def wait_read(self):
+        """The duty's place is the end of the log."""
+        log = self.log.stat()
+        wait_for(lambda: f" {log.st_ino} {log.st_size} " in (self.porteiro.state / "maillog/positions").read_text(), f"the duty ({self.duty.log})", LONG)
+
     def received(self):
         """None: nothing is known."""
         known = self.porteiro.run("graph", "maillog/received", "--since", "1h", "--json", status=None)
@@ -222,6 +227,7 @@ def test_killed_and_rotated_it_counts_every_line_once(isp):
     assert isp.drawn()["maillog/received"] == 200
     isp.start()
     isp.message("192.0.2.50")
+    isp.wait_read()
     isp.stop()
     assert isp.events("counts")[-1]["lines"] == "5"
 
@@ -245,6 +251,22 @@ def test_what_is_counted_is_drawn(isp):
     assert sums["maillog/sent"] == 7
     assert sums["maillog/received"] == 8 and sums["maillog/bounced"] == 1 and sums["maillog/rejected"] == 1
     assert sums["maillog/category/relay_denied"] == 1
+
+
+def test_what_comes_late_and_what_is_not_over_is_drawn(isp):
+    """A line of before the time that was told of; a message that is still under way when the duty ends."""
+    late = (datetime.datetime.now(datetime.timezone.utc) - datetime.timedelta(seconds=60)).strftime("%Y-%m-%dT%H:%M:%S+00:00")
+    with open(isp.log, "a", encoding="utf-8") as out:
+        out.write(f"{late} mx postfix/smtpd[1]: NOQUEUE: reject: RCPT from x[192.0.2.3]: 554 5.7.1 <n@example.net>: Relay access denied; "
+                  "from=<a@b> to=<n@example.net> proto=ESMTP helo=<x>\n")
+    isp.message("192.0.2.50")
+    isp.write("ABCDE1: client=x[192.0.2.51]")
+    isp.write("ABCDE1: from=<s@example.net>, size=100, nrcpt=2 (queue active)", program="postfix/qmgr")
+    isp.write("ABCDE1: to=<r@example.org>, relay=mx.example.org[203.0.113.9]:25, delay=1, dsn=2.0.0, status=sent (250 Ok)", program="postfix/smtp")
+    isp.wait_read()
+    isp.stop()
+    sums = isp.drawn()
+    assert (sums["maillog/rejected"], sums["maillog/category/relay_denied"], sums["maillog/sent"]) == (1, 1, 2)
 
 
 def test_what_is_followed_is_found(isp):

@@ -107,6 +107,25 @@ def test_what_is_told(porteiro, tmp_path):
     assert "\x1b" not in text and "\x07" not in text
 
 
+def test_who_has_it_here_is_not_handed_on(porteiro, tmp_path):
+    """One recipient is here, the other is for the outgoing instance."""
+    path = log(
+        tmp_path / "log",
+        "10:00:00 mx postfix/smtpd[1]: AAAAAAAAA1: client=c[192.0.2.1]",
+        "10:00:00 mx postfix/cleanup[1]: AAAAAAAAA1: message-id=<m@x.example>",
+        "10:00:00 mx postfix/qmgr[1]: AAAAAAAAA1: from=<s@x.example>, size=10, nrcpt=2 (queue active)",
+        "10:00:00 mx postfix/virtual[1]: AAAAAAAAA1: to=<a@x.example>, relay=virtual, delay=1, dsn=2.0.0, status=sent (delivered to maildir)",
+        "10:00:01 mx postfix/smtp[1]: AAAAAAAAA1: to=<b@y.example>, relay=127.0.0.1[127.0.0.1]:10026, delay=1, dsn=2.0.0, status=sent (250 2.0.0 Ok: "
+        "queued as BBBBBBBBB1)",
+        "10:00:01 mx postfix-out/smtpd[1]: BBBBBBBBB1: client=localhost[127.0.0.1]",
+        "10:00:01 mx postfix-out/cleanup[1]: BBBBBBBBB1: message-id=<m@x.example>",
+        "10:00:01 mx postfix-out/qmgr[1]: BBBBBBBBB1: from=<s@x.example>, size=10, nrcpt=1 (queue active)",
+        "10:00:02 mx postfix-out/smtp[1]: BBBBBBBBB1: to=<b@y.example>, relay=m[203.0.113.1]:25, delay=1, dsn=2.0.0, status=sent (250 ok)")
+    story, = find(porteiro, "s@x.example", path)["stories"]
+    assert [(r["to"], r["fate"]) for part in story["parts"] for r in part["recipients"]] == \
+        [("a@x.example", "delivered"), ("b@y.example", "handed"), ("b@y.example", "delivered")]
+
+
 def test_time_and_number(porteiro, tmp_path):
     path = log(tmp_path / "log", *STORY)
     assert ids(find(porteiro, "AAAAAAAAA1", path, "--since", "2026-11-28 11:00")) == [["AAAAAAAAA1"]]

@@ -4,6 +4,12 @@
 
 /* --- words --- */
 
+/* Into a mailbox here: whatever goes on of the message, he has it. */
+static bool is_here(const struct mail_event *e)
+{
+        return e->daemon == MAIL_BY_VIRTUAL || e->daemon == MAIL_BY_LOCAL;
+}
+
 static const char *fate(const struct story_part *p, const struct story_recipient *r)
 {
         static const char *const words[] = {
@@ -14,7 +20,7 @@ static const char *fate(const struct story_part *p, const struct story_recipient
                 return "refused";
         if (r->last.status == MAIL_SENT && slice_starts(r->last.text, S("forwarded as ")))
                 return "forwarded";
-        return r->last.status == MAIL_SENT && p->handed ? "handed" : words[r->last.status];
+        return r->last.status == MAIL_SENT && p->handed && !is_here(&r->last) ? "handed" : words[r->last.status];
 }
 
 static const char *end_of(const struct story_part *p)

@@ -19,6 +19,11 @@ struct built_in {
         KIND(DELIVERY) | KIND(SAID), CATEGORY_OF_REPLY /* of remote servers: what they think is spam from here */
 
 static const struct built_in built_in[] = {
+        { REFUSALS, "Data command rejected: Improper use of SMTP command pipelining", "", CATEGORY_PROTOCOL },
+        { REFUSALS, "Client host rejected: Improper use of SMTP command pipelining", "", CATEGORY_PROTOCOL },
+        { REFUSALS, "Helo command rejected: Improper use of SMTP command pipelining", "", CATEGORY_PROTOCOL },
+        { REFUSALS, "Sender address rejected: Improper use of SMTP command pipelining", "", CATEGORY_PROTOCOL },
+        { REFUSALS, "Recipient address rejected: Improper use of SMTP command pipelining", "", CATEGORY_PROTOCOL },
         { REFUSALS, "Recipient address rejected: ", "user unknown in ", CATEGORY_LOCAL },
         { REFUSALS, "User unknown", "", CATEGORY_LOCAL },
         { REFUSALS, "Sender address rejected: ", "message rate", CATEGORY_RATE },

@@ -98,6 +98,7 @@ static void on_count(void *arg, size_t series, int64_t from, int64_t to, uint64_
 {
         struct duty *d = arg;
         const char *name = live_series(d->live, series);
+        int64_t now = time_now();
         if (!d->rings || !name)
                 return;
         if (!d->series[series]) {
@@ -107,10 +108,10 @@ static void on_count(void *arg, size_t series, int64_t from, int64_t to, uint64_
                 d->series[series] = at + 1;
         }
         /* apart: of time that was known before a crash, too, no line is left out */
-        if (from < to)
-                rings_add(d->rings, d->series[series] - 1, from, to, 0, time_now());
+        if (from < to && from < now)
+                rings_add(d->rings, d->series[series] - 1, from, to < now ? to : now, 0, now);
         if (n)
-                rings_add(d->rings, d->series[series] - 1, from, from, (double)n, time_now());
+                rings_add(d->rings, d->series[series] - 1, from, from, (double)n, now);
 }
 
 static void on_trouble(void *arg, size_t file, const char *text)

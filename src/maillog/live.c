@@ -42,6 +42,17 @@ static void tell_slot(struct live *l, struct slot *s, int64_t from, int64_t to)
         memset(s->n, 0, sizeof s->n);
 }
 
+/* Of time that was told of, will be when it is over, or of a category, of which no time is told but where it has something: that step is
+ * known now. */
+static void tell_late(struct live *l, struct slot *s)
+{
+        int64_t start = s->step * LIVE_STEP;
+        for (size_t i = 0; i < LIVE_SERIES; i++)
+                if (s->n[i])
+                        l->o.count(l->o.arg, i, start, start + LIVE_STEP, s->n[i]);
+        memset(s->n, 0, sizeof s->n);
+}
+
 /* Time without a line is known, too: nothing came. */
 static void tell_nothing(struct live *l, int64_t from, int64_t to)
 {
@@ -65,7 +76,7 @@ static void tell_until(struct live *l, int64_t until)
                         tell_slot(l, s, l->watched, to);
                         l->watched = to;
                 } else {
-                        tell_slot(l, s, start, start);
+                        tell_late(l, s);
                 }
         }
         tell_nothing(l, l->watched, until);

@@ -30,8 +30,8 @@ enum { LIVE_FILES_MOST = 64, LIVE_SLOTS = 1024, LIVE_NAMES = 1 << 19, LIVE_SERIE
 struct live_options {
         const struct rules *rules; /* they outlive it */
         struct limits_who who;
-        /* `n` of a series in [from, to), all of which was watched; from == to: late ones. Numbers below LIVE_COUNTS_ALL are those above,
-         * then follow categories. */
+        /* `n` of a series in [from, to), all of which was watched; what comes late is of a stretch that may have been told before, and may
+         * end after now. Numbers below LIVE_COUNTS_ALL are those above, then follow categories. */
         void (*count)(void *arg, size_t series, int64_t from, int64_t to, uint64_t n);
         /* Every line with what it was read as; may be NULL. */
         void (*line)(void *arg, size_t file, const struct batch *b);

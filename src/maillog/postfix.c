@@ -106,6 +106,7 @@ static const struct row of_a_daemon[] = {
         { S("end of session"), MAIL_NOTE },
         { S("process generation "), MAIL_NOTE },
         { S("DSN support is disabled"), MAIL_NOTE },
+        { S("proxy-accept: "), MAIL_NOTE },
 };
 
 /* --- lines that begin with a queue id --- */
@@ -362,8 +363,12 @@ static bool of_daemon(enum mail_daemon d, struct slice s, struct mail_event *ret
                 }
                 rest = s;
         }
-        if (scan_take(&rest, S("NOQUEUE: ")))
+        if (scan_take(&rest, S("NOQUEUE: "))) {
+                if (d == MAIL_BY_SMTPD &&
+                    scan_take(&rest, S("client="))) /* a filter before the queue will give it an id */
+                        return client(rest, ret);
                 return refusal_or_check(rest, ret);
+        }
         if (slice_starts(s, S("proxy-reject: ")))
                 return refusal_or_check(s, ret);
         if (d == MAIL_BY_POSTSCREEN || d == MAIL_BY_TLSPROXY)

@@ -135,6 +135,31 @@ static void facts(void **state)
         check(rows, COUNT_OF(rows));
 }
 
+/* A filter before the queue, and restrictions that end a conversation. */
+static void before_the_queue(void **state)
+{
+        (void)state;
+        static const struct fact rows[] = {
+                { "postfix/smtpd", "NOQUEUE: client=home.example.com[198.51.100.21]",
+                  "client host=home.example.com addr=198.51.100.21" },
+                { "postfix/smtpd",
+                  "proxy-accept: END-OF-MESSAGE: 250 2.0.0 Ok: queued as 929F110C1C7; from=<a@b> to=<c@d> proto=ESMTP "
+                  "helo=<h>",
+                  "note" },
+                { "postfix/smtpd",
+                  "51DEB10C4E3: reject: DATA from e[192.0.2.26]: 503 5.5.0 <DATA>: Data command rejected: Improper use "
+                  "of SMTP command pipelining; from=<a@b> to=<c@d> proto=ESMTP helo=<h>",
+                  "reject id=51DEB10C4E3 host=e addr=192.0.2.26 stage=DATA dsn=5.5.0 echo=DATA from=a@b to=c@d helo=h "
+                  "action=reject code=503 (protocol)" },
+                { "postfix/smtpd",
+                  "NOQUEUE: reject: CONNECT from e[192.0.2.26]: 503 5.5.0 <e[192.0.2.26]>: Client host rejected: "
+                  "Improper use of SMTP command pipelining; proto=SMTP",
+                  "reject host=e addr=192.0.2.26 stage=CONNECT dsn=5.5.0 echo=e[192.0.2.26] action=reject code=503 "
+                  "(protocol)" },
+        };
+        check(rows, COUNT_OF(rows));
+}
+
 /* What a stranger writes into HELO, sender, recipient or Subject becomes nothing but the value of that field. */
 static void injections(void **state)
 {
@@ -338,7 +363,8 @@ static void queue_ids(void **state)
 
 int main(void)
 {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(facts), cmocka_unit_test(injections),
-                                            cmocka_unit_test(vectors), cmocka_unit_test(queue_ids) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(facts), cmocka_unit_test(before_the_queue),
+                                            cmocka_unit_test(injections), cmocka_unit_test(vectors),
+                                            cmocka_unit_test(queue_ids) };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -32,7 +32,7 @@ struct story_line {
         struct slice text;
 };
 
-/* What became of one recipient: the last that is said of him. */
+/* What became of one recipient: the last that is said of him; of who was put off until the message was too old, its status is EXPIRED. */
 struct story_recipient {
         struct mail_event last; /* DELIVERY; REJECT: refused; EXPIRED never stands here */
         int64_t at;

@@ -70,6 +70,15 @@ static void on_queued(struct story_part *p, const struct mail_event *e)
         p->nrcpt = e->nrcpt;
 }
 
+/* Too old: Postfix says so once, of all who were put off. */
+static void on_expired(struct story_part *p)
+{
+        p->expired = true;
+        for (size_t i = 0; i < p->n_recipients; i++)
+                if (p->recipients[i].last.kind == MAIL_DELIVERY && p->recipients[i].last.status == MAIL_DEFERRED)
+                        p->recipients[i].last.status = MAIL_STATUS_EXPIRED;
+}
+
 static void on_line(struct telling *t, const struct record *e)
 {
         struct story_part *p = t->part;
@@ -96,7 +105,7 @@ static void on_line(struct telling *t, const struct record *e)
                         on_refusal(t, e);
                 break;
         case MAIL_EXPIRED:
-                p->expired = true;
+                on_expired(p);
                 break;
         case MAIL_NOTICE:
                 p->bounce = e->event.other_id;

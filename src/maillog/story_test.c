@@ -116,6 +116,21 @@ static void what_a_filter_gives_back_is_one_story(void **state)
         CHECK(filtered, "", "alias@y", "198.51.100.6");
 }
 
+static void who_was_put_off_to_the_end_is_expired(void **state)
+{
+        (void)state;
+        static const char *const lines[] = {
+                "1 mx postfix/smtpd[1]: AAAAAAAAA1: client=c[192.0.2.1]",
+                "1 mx postfix/qmgr[1]: AAAAAAAAA1: from=<s@x>, size=10, nrcpt=2 (queue active)",
+                "2 mx postfix/smtp[1]: AAAAAAAAA1: to=<a@y>, relay=m[203.0.113.1]:25, delay=1, status=deferred (later)",
+                "2 mx postfix/smtp[1]: AAAAAAAAA1: to=<b@y>, relay=m[203.0.113.1]:25, delay=1, status=sent (250 ok)",
+                "9 mx postfix/smtp[1]: AAAAAAAAA1: to=<a@y>, relay=m[203.0.113.1]:25, delay=8, status=deferred (later)",
+                "9 mx postfix/qmgr[1]: AAAAAAAAA1: from=<s@x>, status=expired, returned to sender",
+                "9 mx postfix/qmgr[1]: AAAAAAAAA1: removed",
+        };
+        CHECK(lines, "AAAAAAAAA1 192.0.2.1 <s@x> a@y=4*2 b@y=1*1\n", "s@x");
+}
+
 static void a_queue_id_has_several_lives(void **state)
 {
         (void)state;
@@ -200,6 +215,7 @@ int main(void)
 {
         const struct CMUnitTest tests[] = {
                 cmocka_unit_test(what_a_filter_gives_back_is_one_story),
+                cmocka_unit_test(who_was_put_off_to_the_end_is_expired),
                 cmocka_unit_test(a_queue_id_has_several_lives),
                 cmocka_unit_test(what_strangers_write_is_no_hit),
                 cmocka_unit_test(the_last_that_match_are_told),
