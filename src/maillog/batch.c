@@ -137,6 +137,7 @@ static void say(const struct batch *b, struct entry *n, const struct mail_event 
 {
         n->who = text_at(b, address_of(e->client.address));
         n->login = text_at(b, e->login);
+        n->refuses = mail_refuses(e);
         n->odd = e->odd;
         n->spam = e->kind == MAIL_CONTENT && slice_ieq(e->action, S("SPAM"));
         n->virus = e->kind == MAIL_CONTENT && slice_ieq(e->action, S("VIRUS"));

@@ -36,7 +36,7 @@ struct entry {
         bool of_message;         /* it has a queue id */
         uint8_t kind, status, category;
         uint8_t daemon;
-        bool odd : 1, local : 1 /* from this host */, forwarded : 1, spam : 1, virus : 1;
+        bool refuses : 1, odd : 1, local : 1 /* from this host */, forwarded : 1, spam : 1, virus : 1;
         uint16_t rule; /* of the policy, that decided the category; else their number */
 };
 

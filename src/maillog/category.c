@@ -345,8 +345,7 @@ static size_t first_rule(const struct categories *c, struct category_scratch *s,
 
 static enum category otherwise(const struct mail_event *e)
 {
-        return e->kind == MAIL_REJECT || (e->kind == MAIL_CHECK && slice_ends(e->action, S("reject"))) ? CATEGORY_OTHER
-                                                                                                       : CATEGORY_NONE;
+        return mail_refuses(e) ? CATEGORY_OTHER : CATEGORY_NONE;
 }
 
 uint8_t category_of(const struct categories *c, struct category_scratch *s, const struct mail_event *e, size_t *rule)

@@ -120,6 +120,11 @@ struct mail_event {
 };
 
 const char *mail_kind_name(enum mail_kind kind);
+/* A refusal of ours; a check of header or body may also hold, redirect or warn. */
+static inline bool mail_refuses(const struct mail_event *e)
+{
+        return e->kind == MAIL_REJECT || (e->kind == MAIL_CHECK && slice_ends(e->action, S("reject")));
+}
 /* "postfix/submission/smtpd", "exim4", "dovecot": its daemon, NONE where it is none of ours; *instance gets what stands before the first
  * slash. */
 enum mail_daemon mail_daemon_of(struct slice program, struct slice *instance);

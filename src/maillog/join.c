@@ -3,7 +3,7 @@
 
 #include "base/time.h"
 
-enum { SLOTS_FIRST = 4096, NONE = 0, RECENT = 8192 };
+enum { SLOTS_FIRST = 4096, NONE = 0 };
 static const int64_t LINGER = MINUTE / 2; /* how long a message that is gone can still be given back by a filter */
 
 struct slot {
@@ -23,12 +23,11 @@ struct list {
 struct join {
         struct message *all; /* [0] stands for none */
         uint32_t most, used, free;
-        struct table by_id, by_message;
+        struct table by_id, by_message, by_any; /* by_any: by the queue id alone */
         struct list open, gone;
         struct join_names names;
         struct join_hooks hooks;
         uint64_t early;
-        uint32_t recent[RECENT]; /* by hash of the queue id: who had it last */
 };
 
 /* --- tables --- */
@@ -96,9 +95,9 @@ static void retire(struct join *j, uint32_t at)
         j->hooks.tell(j->hooks.arg, m);
         list_drop(j, m->closed ? &j->gone : &j->open, at);
         table_drop(&j->by_id, (uint32_t)m->tag, at);
+        table_drop(&j->by_any, (uint32_t)m->id, at);
         if (m->message_id)
                 table_drop(&j->by_message, (uint32_t)m->message_id, at);
-        m->closed = true; /* whoever finds it by its id must not take it for one under way */
         m->newer = j->free;
         j->free = at;
 }
@@ -117,7 +116,7 @@ static uint32_t add(struct join *j, const struct entry *e)
         *m = (struct message){ .tag = e->tag, .id = e->id, .first = e->at, .last = e->at };
         list_add(j, &j->open, n);
         table_put(&j->by_id, (struct slot){ (uint32_t)e->tag, n });
-        j->recent[e->id % RECENT] = n;
+        table_put(&j->by_any, (struct slot){ (uint32_t)e->id, n });
         return n;
 }
 
@@ -131,17 +130,28 @@ static uint32_t find(const struct join *j, uint64_t tag)
         return NONE;
 }
 
-/* Under another host; from then on it is of this one. */
+/* Whether a line can be of this message, though it stands under another host. */
+static bool may_be_of(const struct message *m, const struct entry *e)
+{
+        return m->id == e->id && !m->closed && m->queued != (e->kind == MAIL_MESSAGE_ID || e->kind == MAIL_QUEUED);
+}
+
+/* The youngest with that id under another host; from then on it is of this one. */
 static uint32_t find_elsewhere(struct join *j, const struct entry *e)
 {
-        uint32_t n = j->recent[e->id % RECENT];
-        struct message *m = &j->all[n];
-        if (!n || m->id != e->id || m->closed || e->kind == MAIL_CLIENT || e->kind == MAIL_PICKUP ||
-            m->queued == (e->kind == MAIL_MESSAGE_ID || e->kind == MAIL_QUEUED))
+        const struct table *t = &j->by_any;
+        uint32_t n = NONE;
+        if (!t->slots || e->kind == MAIL_CLIENT || e->kind == MAIL_PICKUP)
                 return NONE;
-        table_drop(&j->by_id, (uint32_t)m->tag, n);
-        m->tag = e->tag;
-        table_put(&j->by_id, (struct slot){ (uint32_t)m->tag, n });
+        for (uint32_t i = (uint32_t)e->id & t->mask; t->slots[i].at; i = (i + 1) & t->mask)
+                if (t->slots[i].tag == (uint32_t)e->id && may_be_of(&j->all[t->slots[i].at], e) &&
+                    (!n || j->all[t->slots[i].at].first >= j->all[n].first))
+                        n = t->slots[i].at;
+        if (!n)
+                return NONE;
+        table_drop(&j->by_id, (uint32_t)j->all[n].tag, n);
+        j->all[n].tag = e->tag;
+        table_put(&j->by_id, (struct slot){ (uint32_t)e->tag, n });
         return n;
 }
 
@@ -177,6 +187,13 @@ static uint32_t find_first(const struct join *j, uint64_t message_id, uint32_t b
         return NONE;
 }
 
+/* A filter gives back what it was handed, in one message or in several. Not every server says for how many. */
+static uint32_t handed_with(uint32_t before, const struct message *back)
+{
+        uint32_t n = !back->arrived ? 0 : back->recipients ? back->recipients : UINT32_MAX;
+        return n > UINT32_MAX - before ? UINT32_MAX : before + n;
+}
+
 static void on_queued(struct join *j, uint32_t at, const struct batch *b, const struct entry *e)
 {
         struct message *m = &j->all[at];
@@ -190,7 +207,7 @@ static void on_queued(struct join *j, uint32_t at, const struct batch *b, const 
         uint32_t first = m->local || m->made ? find_first(j, m->message_id, at) : NONE;
         if (first) {
                 struct message *f = &j->all[first];
-                f->handed = f->handed || m->arrived;
+                f->handed = handed_with(f->handed, m);
                 m->again = true;
                 m->client = f->client;
                 m->login = f->login;
@@ -299,7 +316,7 @@ static void apply(struct join *j, uint32_t n, const struct batch *b, const struc
                 close_message(j, n);
                 break;
         default: /* a refusal: by cleanup (or Exim), of the whole message, of which nothing more is said */
-                if ((e->daemon == MAIL_BY_CLEANUP || e->daemon == MAIL_BY_EXIM) && e->category) {
+                if ((e->daemon == MAIL_BY_CLEANUP || e->daemon == MAIL_BY_EXIM) && e->category && e->refuses) {
                         m->refused = e->category;
                         close_message(j, n);
                 }
@@ -398,6 +415,7 @@ void join_free(struct join *j)
                 return;
         free(j->by_id.slots);
         free(j->by_message.slots);
+        free(j->by_any.slots);
         free(j->all);
         free(j);
 }

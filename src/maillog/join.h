@@ -27,17 +27,22 @@ struct message {
         bool made : 1;           /* begun by Postfix itself: a bounce, a forward */
         bool local : 1;          /* from this host */
         bool queued : 1, closed : 1;
-        bool again : 1;  /* given back by a filter, or forwarded: counted once already */
-        bool handed : 1; /* its `sent` are for a filter */
+        bool again : 1; /* given back by a filter, or forwarded: counted once already */
         bool spam : 1, virus : 1, expired : 1;
         uint32_t client, login, sender; /* names */
         uint32_t recipients, sent, bounced, deferred, forwarded;
+        uint32_t handed;           /* of `sent`, so many to a filter, as it gave back; more than there are: all */
         uint64_t size, message_id; /* a hash of it and the sender, 0: none */
         int64_t first, last;
         uint64_t tag;          /* the hash of place and id, by which it is known: strangers choose neither */
         uint64_t id;           /* of the queue id alone */
         uint32_t older, newer; /* the rest is join's own */
 };
+
+static inline uint32_t message_handed(const struct message *m)
+{
+        return m->handed < m->sent ? m->handed : m->sent;
+}
 
 struct join_names {
         struct names *clients, *logins, *senders;

@@ -84,11 +84,15 @@ uint32_t limits_words(const struct entry *e)
                                               [MAIL_BOUNCED] = 1u << LIMIT_BOUNCED,
                                               [MAIL_STATUS_EXPIRED] = 1u << LIMIT_BOUNCED,
                                               [MAIL_OTHER_STATUS] = 0 };
-        static const uint32_t of_kind[MAIL_KINDS_ALL] = { [MAIL_QUEUED] = 1u << LIMIT_MESSAGE | 1u << LIMIT_RECIPIENT,
-                                                          [MAIL_REJECT] = 1u << LIMIT_REFUSED,
-                                                          [MAIL_CHECK] = 1u << LIMIT_REFUSED,
-                                                          [MAIL_AUTH_FAILED] = 1u << LIMIT_AUTH_FAILED };
-        return of_status[e->status] | of_kind[e->kind];
+        uint32_t refused = e->refuses && e->category ? 1u << LIMIT_REFUSED : 0;
+        switch (e->kind) {
+        case MAIL_QUEUED:
+                return 1u << LIMIT_MESSAGE | 1u << LIMIT_RECIPIENT;
+        case MAIL_AUTH_FAILED:
+                return 1u << LIMIT_AUTH_FAILED;
+        default:
+                return of_status[e->status] | refused;
+        }
 }
 
 /* --- keys --- */

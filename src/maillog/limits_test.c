@@ -344,8 +344,9 @@ static void words_of_entries(void **state)
                 uint32_t want;
         } facts[] = {
                 { { .kind = MAIL_QUEUED }, 1u << LIMIT_MESSAGE | 1u << LIMIT_RECIPIENT },
-                { { .kind = MAIL_REJECT }, 1u << LIMIT_REFUSED },
-                { { .kind = MAIL_CHECK }, 1u << LIMIT_REFUSED },
+                { { .kind = MAIL_REJECT, .refuses = true, .category = CATEGORY_RBL }, 1u << LIMIT_REFUSED },
+                { { .kind = MAIL_CHECK, .refuses = true, .category = CATEGORY_OTHER }, 1u << LIMIT_REFUSED },
+                { { .kind = MAIL_CHECK, .category = CATEGORY_SPAM }, 0 }, /* held */
                 { { .kind = MAIL_AUTH_FAILED }, 1u << LIMIT_AUTH_FAILED },
                 { { .kind = MAIL_DELIVERY, .status = MAIL_SENT }, 0 },
                 { { .kind = MAIL_DELIVERY, .status = MAIL_DEFERRED }, 1u << LIMIT_DEFERRED },

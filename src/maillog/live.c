@@ -160,7 +160,7 @@ static void on_seen(void *arg, const struct message *m, const struct entry *e)
 static void on_told(void *arg, const struct message *m)
 {
         struct live *l = arg;
-        count(l, m->last, LIVE_SENT, m->handed ? 0 : m->sent);
+        count(l, m->last, LIVE_SENT, m->sent - message_handed(m));
         count(l, m->last, LIVE_SPAM, m->spam);
         count(l, m->last, LIVE_VIRUS, m->virus);
 }
@@ -168,7 +168,7 @@ static void on_told(void *arg, const struct message *m)
 static void on_line(struct live *l, const struct entry *e)
 {
         struct limits_fact f = fact_of(l, e);
-        bool refused = e->kind == MAIL_REJECT || e->kind == MAIL_CHECK;
+        bool refused = e->refuses && e->category;
         f.words = limits_words(e);
         f.client = batch_text(l->batch, e->who);
         f.login = batch_text(l->batch, e->login);

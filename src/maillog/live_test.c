@@ -114,7 +114,7 @@ static void what_comes_late_is_late(void **state)
         told(&t, "rejected 20-30 1\ncategory/relay_denied 20-30 1\n");
         REFUSE(&t, 33, 3, 27, 31);
         live_tell(t.l, START + 35 * SECOND);
-        told(&t, "rejected ~0 1\ncategory/relay_denied ~0 1\nrejected ~20 1\ncategory/relay_denied ~20 1\n"
+        told(&t, "rejected 0-10 1\ncategory/relay_denied 0-10 1\nrejected 20-30 1\ncategory/relay_denied 20-30 1\n"
                  "rejected 30-35 1\ncategory/relay_denied 30-35 1\n");
         REFUSE(&t, 36, 32, 36); /* of a step of which a part is told */
         live_tell(t.l, START + 41 * SECOND);
@@ -150,7 +150,7 @@ static void the_future_is_now(void **state)
         assert_true(t.until <= START + 12 * SECOND);
         REFUSE(&t, 25, 22);
         live_tell(t.l, START + 30 * SECOND);
-        told(&t, "rejected 0-10 1\ncategory/relay_denied 0-10 1\nrejected ~10 1\ncategory/relay_denied ~10 1\n"
+        told(&t, "rejected 0-10 1\ncategory/relay_denied 0-10 1\nrejected 10-20 1\ncategory/relay_denied 10-20 1\n"
                  "rejected 20-30 1\ncategory/relay_denied 20-30 1\n");
         end(&t);
 }

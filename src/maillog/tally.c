@@ -73,7 +73,7 @@ static void add_message(struct maillog_counts *c, const struct message *m)
         c->messages += counts_now;
         c->bytes += counts_now ? m->size : 0;
         c->recipients += counts_now ? recipients_of(m) : 0;
-        c->delivered += m->handed ? 0 : m->sent;
+        c->delivered += m->sent - message_handed(m);
         c->deferred += m->deferred;
         c->bounced += m->bounced;
         c->remote += m->remote != CATEGORY_NONE;
@@ -107,8 +107,8 @@ static void count_message(struct maillog_tally *t, const struct message *m)
         all->made += m->made && m->queued && !m->again;
         all->size += first ? m->size : 0;
         all->recipients += first ? recipients_of(m) : 0;
-        all->delivered += m->handed ? 0 : m->sent;
-        all->handed += m->handed ? m->sent : 0;
+        all->delivered += m->sent - message_handed(m);
+        all->handed += message_handed(m);
         all->forwarded += m->forwarded;
         all->deferred += m->deferred;
         all->bounced += m->bounced;
@@ -216,7 +216,7 @@ static void count_line(struct maillog_tally *t, const struct batch *b, const str
         f.login = batch_text(b, e->login);
         t->totals.found[e->category] += e->category != CATEGORY_NONE;
         f.words = limits_words(e);
-        if (e->kind == MAIL_REJECT || e->kind == MAIL_CHECK)
+        if (e->refuses && e->category)
                 on_refusal(t, b, e);
         else if (e->kind == MAIL_AUTH_FAILED)
                 on_auth_failed(t, b, e);
