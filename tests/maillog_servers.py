@@ -102,7 +102,7 @@ tlsproxy unix - - n -    0 tlsproxy
 smtpd    pass - - n -    - smtpd
 {MX}:25 inet n - n - - smtpd -o content_filter=scan:[127.0.0.1]:10024
 [{MX6}]:25 inet n - n - - smtpd -o content_filter=scan:[127.0.0.1]:10024
-{MX}:587 inet n - n - - smtpd -o syslog_name=postfix/submission -o content_filter=pipes:dummy
+{MX}:587 inet n - n - - smtpd -o syslog_name=postfix/submission -o myhostname=submission.example.net -o content_filter=pipes:dummy
  -o smtpd_client_restrictions=permit_sasl_authenticated,reject
 {MX}:465 inet n - n - - smtpd -o syslog_name=postfix/smtps
  -o smtpd_client_restrictions=permit_sasl_authenticated,reject -o smtpd_sender_restrictions=
