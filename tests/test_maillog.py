@@ -161,3 +161,14 @@ def test_an_export_that_is_damaged_or_cut(porteiro, exported, tmp_path):
                                     + b"\n" * (5 << 20) + b"\n\n" + export[:entry])
     totals = report(porteiro, tmp_path / "huge")["totals"]
     assert (totals["lines"], totals["too_long"]) == (2, 1)
+
+
+def test_what_a_logger_writes_once_counts_as_often_as_it_says(porteiro, tmp_path):
+    failed = "warning: x[192.0.2.1]: SASL LOGIN authentication failed: a"
+    (tmp_path / "log").write_text("\n".join([
+        f"Nov 28 13:20:02 h postfix/smtpd[7]: message repeated 3 times: [ {failed}]", f"Nov 28 13:20:03 h postfix/smtpd[7]: {failed}",
+        "Nov 28 13:20:04 h last message repeated 2 times", "Nov 28 13:20:05 h last message repeated 1 times",
+        "Nov 28 13:20:06 h postfix/smtpd[7]: connect from x[192.0.2.1]", "Nov 28 13:20:06 h last message repeated 9 times",
+        "Nov 28 13:20:07 h rsyslogd: imjournal: 406 messages lost due to rate-limiting"]) + "\n")
+    totals = report(porteiro, tmp_path / "log")["totals"]
+    assert (totals["auth_failed"], totals["missing"], totals["unknown"], totals["foreign"]) == (7, 406, 0, 4)

@@ -5,6 +5,7 @@
 #include "maillog/gaps.h"
 #include "maillog/parse.h"
 
+enum { REPEATED_MOST = 1 << 18 /* entries of a piece, with what is repeated */ };
 enum { HEADS = 1024, REASON_MOST = 160 };
 
 /* What host and program come to: some 30 pairs of them stand in all lines. */
@@ -253,9 +254,39 @@ static void read_line(struct batch *b, struct slice line, const struct syslog_li
         fill(b, n, &e);
 }
 
+/* The entries of a line. */
+struct found {
+        size_t from, n;
+};
+
+static void repeat(struct batch *b, struct found f, uint64_t times)
+{
+        for (; f.n && times && b->n < REPEATED_MOST; times--)
+                for (size_t i = 0; i < f.n; i++) {
+                        struct entry copy = b->v[f.from + i];
+                        *add(b) = copy;
+                        b->sums.kinds[copy.kind]++;
+                }
+}
+
+/* `before`: what the line before this one found. The first line of a piece does not know it. */
+static void read_text(struct batch *b, struct slice line, struct syslog_line *l, struct found *before)
+{
+        bool may = l->text.n && (*l->text.p == 'm' || *l->text.p == 'l');
+        uint64_t times = may ? gaps_repeated(&l->text) : 1;
+        bool again = may && !l->text.n;
+        size_t from = b->n;
+        read_line(b, line, l);
+        if (!again)
+                *before = (struct found){ from, b->n - from };
+        if (again || times > 1)
+                repeat(b, *before, again ? times : times - 1);
+}
+
 void batch_read(struct batch *b)
 {
         struct syslog_line l;
+        struct found before = { 0 };
         struct slice left = b->text;
         b->n = b->n_unparsed = 0;
         syslog_hours_clear(&b->hours);
@@ -267,7 +298,7 @@ void batch_read(struct batch *b)
                 left = slice_from(left, line.n + (end != NULL));
                 b->sums.lines++;
                 if (syslog_scan(&b->hours, line, &l)) {
-                        read_line(b, line, &l);
+                        read_text(b, line, &l, &before);
                 } else if (line.n) {
                         b->sums.broken++;
                         keep_unparsed(b, line);

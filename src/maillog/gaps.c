@@ -19,3 +19,19 @@ uint64_t gaps_told(struct slice program, struct slice text)
         }
         return 0;
 }
+
+uint64_t gaps_repeated(struct slice *text)
+{
+        struct slice s = *text;
+        uint64_t n;
+        bool before = scan_take(&s, S("last "));
+        if (!scan_take(&s, S("message repeated ")) || !scan_number(&s, &n) || n == 0 || !scan_take(&s, S(" times")))
+                return 1;
+        if (before && !s.n)
+                *text = s;
+        else if (!before && scan_take(&s, S(": [ ")) && s.n && s.p[s.n - 1] == ']')
+                *text = (struct slice){ s.p, s.n - 1 };
+        else
+                return 1;
+        return n < REPEATS_MOST ? n : REPEATS_MOST;
+}

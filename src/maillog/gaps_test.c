@@ -26,8 +26,32 @@ static void what_loggers_say(void **state)
                         fail_msg("%s: %s", rows[i].program, rows[i].text);
 }
 
+static void what_they_write_once(void **state)
+{
+        (void)state;
+        static const struct {
+                const char *text, *said;
+                uint64_t times;
+        } rows[] = {
+                { "message repeated 3 times: [ connect from x[192.0.2.1]]", "connect from x[192.0.2.1]", 3 },
+                { "last message repeated 2 times", "", 2 },
+                { "message repeated 99999999 times: [ x]", "x", REPEATS_MOST },
+                { "message repeated 0 times: [ x]", "message repeated 0 times: [ x]", 1 },
+                { "message repeated 2 times: x", "message repeated 2 times: x", 1 },
+                { "last message repeated 2 times: [ x]", "last message repeated 2 times: [ x]", 1 },
+                { "connect from x", "connect from x", 1 },
+        };
+        for (size_t i = 0; i < COUNT_OF(rows); i++) {
+                struct slice text = slice_of(rows[i].text);
+                assert_int_equal(gaps_repeated(&text), rows[i].times);
+                if (!slice_eq(text, slice_of(rows[i].said)))
+                        fail_msg("%s", rows[i].text);
+        }
+}
+
 int main(void)
 {
-        const struct CMUnitTest tests[] = { cmocka_unit_test(what_loggers_say) };
+        const struct CMUnitTest tests[] = { cmocka_unit_test(what_loggers_say),
+                                            cmocka_unit_test(what_they_write_once) };
         return cmocka_run_group_tests(tests, NULL, NULL);
 }

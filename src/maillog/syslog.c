@@ -268,6 +268,10 @@ static void tag(struct slice s, struct syslog_line *ret)
         bool is = p < end && *p == ':';
         p += is;
         p += is && p < end && *p == ' ';
+        if (is && end - p > 4 && memcmp(p, "[ID ", 4) == 0) { /* "[ID 197553 mail.info] ": Solaris */
+                const char *close = memchr(p, ']', (size_t)(end - p));
+                p = close && close + 1 < end && close[1] == ' ' ? close + 2 : p;
+        }
         ret->program = (struct slice){ s.p, is ? (size_t)(name - s.p) : 0 };
         ret->text = is ? (struct slice){ p, (size_t)(end - p) } : s;
         ret->pid = is ? pid : 0;

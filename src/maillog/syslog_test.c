@@ -40,6 +40,8 @@ static const struct {
         { "<6>2026-11-28T13:20:02.123456Z h p:", "2026-11-28T13:20:02.123456Z", "h", "p", "", 0 },
         { "Dec 31 23:59:60 h p: leap", "2027-01-01T00:00:00Z", "h", "p", "leap", 0 },
         { "Feb 29 12:00:00 h p: x", "2024-02-29T12:00:00Z", "h", "p", "x", 0 },
+        { "Dec 28 13:20:02 h postfix/smtpd[99]: [ID 197553 mail.info] connect from a[192.0.2.1]",
+          "2026-12-28T13:20:02Z", "h", "postfix/smtpd", "connect from a[192.0.2.1]", 99 },
         { "Dec 28 13:20:02 h last message repeated 3 times", "2026-12-28T13:20:02Z", "h", "",
           "last message repeated 3 times", 0 },
         { "Dec 28 13:20:02 h p[12: x", "2026-12-28T13:20:02Z", "h", "", "p[12: x", 0 },
