@@ -62,12 +62,14 @@ struct cli_option {
 };
 enum { CLI_VALUES_MOST = 64 };
 
+enum { CLI_WORDS_MOST = 256 }; /* a month of packed logs, and more */
+
 struct cli {
         const char *conf; /* -c, default /etc/porteiro/porteiro.conf */
         bool conf_given;
         const char *state; /* --state, default /var/lib/porteiro */
         bool json;
-        const char *words[256]; /* what is no option, in order */
+        const char *words[CLI_WORDS_MOST]; /* what is no option, in order */
         size_t n_words;
 };
 

@@ -29,7 +29,7 @@ const struct cli_shape maillog_find_shape = {
         "maillog find WHAT... [FILE...] [--since TIME] [--until TIME] [--most N] [--lines] [--zone NAME]\n\n"
         "  WHAT: an e-mail address, a queue id, <message-id>, a client's address, or login:NAME;\n"
         "        of several, all must hold. Without FILE: the logs that have an index.",
-        options, COUNT_OF(options), 1, 256
+        options, COUNT_OF(options), 1, CLI_WORDS_MOST
 };
 
 struct asked {

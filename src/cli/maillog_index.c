@@ -17,7 +17,7 @@ static const struct cli_option options[] = {
           .value = &zone },
 };
 const struct cli_shape maillog_index_shape = { "maillog index FILE... [--zone NAME]", options, COUNT_OF(options), 1,
-                                               256 };
+                                               CLI_WORDS_MOST };
 
 struct indexing {
         const struct cli *cli;

@@ -35,7 +35,7 @@ static const struct cli_option options[] = {
 };
 const struct cli_shape maillog_report_shape = {
         "maillog report FILE... [--zone NAME] [--top N] [--rules FILE] [--html FILE | --csv LIST | --unparsed]",
-        options, COUNT_OF(options), 1, 16
+        options, COUNT_OF(options), 1, CLI_WORDS_MOST
 };
 
 static void print_unparsed(const struct batch *b)

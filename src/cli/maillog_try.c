@@ -20,7 +20,7 @@ static const struct cli_option options[] = {
         { .name = "top", .argument = "N", .help = "how many of each limit (default: 10; --json: all)", .value = &top },
 };
 const struct cli_shape maillog_try_shape = { "maillog try RULES FILE... [--zone NAME] [--top N]", options,
-                                             COUNT_OF(options), 2, 16 };
+                                             COUNT_OF(options), 2, CLI_WORDS_MOST };
 
 /* What a mail-rule decided. */
 struct hits {
