@@ -172,3 +172,16 @@ def test_what_a_logger_writes_once_counts_as_often_as_it_says(porteiro, tmp_path
         "Nov 28 13:20:07 h rsyslogd: imjournal: 406 messages lost due to rate-limiting"]) + "\n")
     totals = report(porteiro, tmp_path / "log")["totals"]
     assert (totals["auth_failed"], totals["missing"], totals["unknown"], totals["foreign"]) == (7, 406, 0, 4)
+
+
+def test_rotated_logs_are_read_oldest_first(porteiro, tmp_path):
+    """Whatever order a shell gives them in: a message goes on in the next file."""
+    old, new = tmp_path / "mail.log.10", tmp_path / "mail.log.2"
+    old.write_text("Nov 27 13:20:02 h postfix/smtpd[1]: AAAAAA: client=x[192.0.2.1]\nNov 27 13:20:02 h postfix/cleanup[1]: AAAAAA: message-id=<a>\n"
+                   "Nov 27 13:20:02 h postfix/qmgr[1]: AAAAAA: from=<a@example.net>, size=1, nrcpt=1 (queue active)\n")
+    new.write_text("Nov 28 13:20:02 h postfix/smtp[1]: AAAAAA: to=<b@example.org>, relay=x[192.0.2.1]:25, delay=1, dsn=2.0.0, status=sent (ok)\n"
+                   "Nov 28 13:20:02 h postfix/qmgr[1]: AAAAAA: removed\n")
+    os.utime(old, (1795780800, 1795780800))
+    answer = porteiro.json("maillog", "report", new, old, "--zone", "UTC")
+    assert answer["totals"]["messages"] == answer["totals"]["delivered"] == 1 and answer["totals"]["under_way"] == 0
+    assert answer["clients"][0]["delivered"] == 1

@@ -4,6 +4,7 @@
 
 #include <sched.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 struct reading {
         struct maillog_files *files;
@@ -96,9 +97,42 @@ static size_t processors(void)
         return sched_getaffinity(0, sizeof set, &set) == 0 ? (size_t)CPU_COUNT(&set) : 1;
 }
 
+struct aged {
+        const char *path;
+        size_t place;
+        struct timespec written;
+};
+
+static int by_age(const void *a, const void *b)
+{
+        const struct aged *x = a, *y = b;
+        if (x->written.tv_sec != y->written.tv_sec)
+                return x->written.tv_sec < y->written.tv_sec ? -1 : 1;
+        if (x->written.tv_nsec != y->written.tv_nsec)
+                return x->written.tv_nsec < y->written.tv_nsec ? -1 : 1;
+        return x->place < y->place ? -1 : 1;
+}
+
+/* The oldest first, as a shell does not give rotated logs: limits count in time, and messages go on in the next file. What is no file
+ * (a pipe, standard input) leaves all as they were given. */
+static void sort_by_age(const char **paths, size_t n)
+{
+        autofree struct aged *all = xcalloc(n + 1, sizeof *all);
+        for (size_t i = 0; i < n; i++) {
+                struct stat st;
+                if (stat(paths[i], &st) == -1 || !S_ISREG(st.st_mode))
+                        return;
+                all[i] = (struct aged){ paths[i], i, st.st_mtim };
+        }
+        qsort(all, n, sizeof *all, by_age);
+        for (size_t i = 0; i < n; i++)
+                paths[i] = all[i].path;
+}
+
 int maillog_files_read(struct maillog_files *f)
 {
         struct reading r = { .files = f, .status = EXIT_DONE };
+        sort_by_age(f->paths, f->n);
         struct batch_common common;
         batch_common_init(&common, f->categories);
         common.keeps_unparsed = f->keeps_unparsed;

@@ -11,7 +11,7 @@
 #include "maillog/rules.h"
 
 struct maillog_files {
-        const char *const *paths;
+        const char **paths; /* sorted: those written last come last */
         size_t n;
         bool keeps_unparsed, keeps_reasons, shows_progress;
         const struct categories *categories;

@@ -102,7 +102,7 @@ static int take_arguments(struct report *r)
         if (top && (!slice_u64(slice_of(top), TOP_MOST, &n) || n == 0))
                 return cli_fail(EXIT_USAGE, "--top %s: a number from 1 to %d", top, TOP_MOST);
         r->top = (size_t)n;
-        r->files = (struct maillog_files){ .paths = (const char *const *)r->cli.words,
+        r->files = (struct maillog_files){ .paths = r->cli.words,
                                            .n = r->cli.n_words,
                                            .keeps_unparsed = unparsed != NULL,
                                            .keeps_reasons = true,

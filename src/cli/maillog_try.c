@@ -228,7 +228,7 @@ static int take_arguments(struct trial *t)
         if (top && (!slice_u64(slice_of(top), TOP_MOST, &n) || n == 0))
                 return cli_fail(EXIT_USAGE, "--top %s: a number from 1 to %d", top, TOP_MOST);
         t->top = (size_t)n;
-        t->files = (struct maillog_files){ .paths = (const char *const *)t->cli.words + 1,
+        t->files = (struct maillog_files){ .paths = t->cli.words + 1,
                                            .n = t->cli.n_words - 1,
                                            .shows_progress = isatty(STDERR_FILENO) && !t->cli.json,
                                            .apply = apply,
