@@ -16,6 +16,7 @@ import pytest
 
 from lab.core import wait_for
 
+ROOT = pathlib.Path(__file__).resolve().parent.parent
 ANA, RUI = "ana@example.net", "rui@example.net"
 GOOD, OTHER = "trilho cebola quartzo", "bigorna 7 pudim"
 OLD, OLD_PASSWORD = "$1$abcdefgh$ZudLVuoYVVJqQvxPdfFIc0", "Saudade de 1984"
@@ -223,8 +224,9 @@ def own_users(tmp_path):
     """The users and groups of packaging/sysusers.d, as the processes of one command see them."""
     passwd, group = tmp_path / "passwd", tmp_path / "group"
     group.write_text(pathlib.Path("/etc/group").read_text() + "porteiro:x:61900:\nporteiro-auth:x:61950:\nporteiro-mail:x:61960:\n")
+    users = re.findall(r"^u (porteiro-\w+)", (ROOT / "packaging/sysusers.d/porteiro.conf").read_text(), re.M)
     passwd.write_text(pathlib.Path("/etc/passwd").read_text() + "".join(
-        f"porteiro-{duty}:x:{61901 + i}:61900::/:/usr/sbin/nologin\n" for i, duty in enumerate(("keeper", "gate", "judge", "sight", "lease", "auth", "deliver", "edge"))))
+        f"{user}:x:{61901 + i}:61900::/:/usr/sbin/nologin\n" for i, user in enumerate(users)))
     yield ["unshare", "--mount", "sh", "-c",
            f'mount --bind {passwd} /etc/passwd && mount --bind {group} /etc/group && exec "$@"', "sh"]
 

@@ -19,26 +19,20 @@ struct owners {
 
 static bool find_owners(struct owners *ret)
 {
-        const struct passwd *pw = getpwnam(KEEPER_USER);
-        if (!pw)
-                return false;
-        ret->keeper = pw->pw_uid;
-        pw = getpwnam(GATE_USER);
-        if (!pw)
-                return false;
-        ret->gate = pw->pw_uid;
-        pw = getpwnam(DELIVER_USER);
-        if (!pw)
-                return false;
-        ret->deliver = pw->pw_uid;
-        pw = getpwnam(AUTH_USER);
-        if (!pw)
-                return false;
-        ret->auth = pw->pw_uid;
-        pw = getpwnam(MAILLOG_USER);
-        if (!pw)
-                return false;
-        ret->maillog = pw->pw_uid;
+        const struct {
+                const char *name;
+                uid_t *uid;
+        } users[] = { { KEEPER_USER, &ret->keeper },
+                      { GATE_USER, &ret->gate },
+                      { AUTH_USER, &ret->auth },
+                      { DELIVER_USER, &ret->deliver },
+                      { MAILLOG_USER, &ret->maillog } };
+        for (size_t i = 0; i < COUNT_OF(users); i++) {
+                const struct passwd *pw = getpwnam(users[i].name);
+                if (!pw)
+                        return false;
+                *users[i].uid = pw->pw_uid;
+        }
         const struct group *gr = getgrnam(DUTY_GROUP);
         if (gr)
                 ret->group = gr->gr_gid;
