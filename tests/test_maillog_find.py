@@ -126,6 +126,17 @@ def test_who_has_it_here_is_not_handed_on(porteiro, tmp_path):
         [("a@x.example", "delivered"), ("b@y.example", "handed"), ("b@y.example", "delivered")]
 
 
+def test_what_a_logger_wrote_once_is_found(porteiro, tmp_path):
+    said = "warning: unknown[192.0.2.1]: SASL LOGIN authentication failed: UGFzc3dvcmQ6"
+    path = log(tmp_path / "log", f"10:00:00 mx1 postfix/smtpd[7]: {said}", f"10:00:09 mx1 postfix/smtpd[7]: message repeated 3 times: [ {said}]",
+               f"10:00:10 mx1 postfix/smtpd[7]: message repeated 3 times: [ {said.replace('2.1', '2.2')}")   # no such line: it has no end
+    assert [(s["kind"], s["times"]) for s in find(porteiro, "192.0.2.1", path)["stories"]] == [("auth-failed", 1), ("auth-failed", 3)]
+    assert "a login failed on mx1, 3 times\n" in porteiro.run("maillog", "find", "192.0.2.1", path).stdout
+    find(porteiro, "192.0.2.2", path, status=1)
+    porteiro.run("maillog", "index", path)
+    assert len(find(porteiro, "192.0.2.1", path)["stories"]) == 2
+
+
 def test_time_and_number(porteiro, tmp_path):
     path = log(tmp_path / "log", *STORY)
     assert ids(find(porteiro, "AAAAAAAAA1", path, "--since", "2026-11-28 11:00")) == [["AAAAAAAAA1"]]

@@ -182,7 +182,10 @@ static void add_single(struct buf *out, const struct maillog_found *f, const str
                 shown(out, "  refused at ", e->stage, "");
         else
                 shown(out, "  ", e->action, "");
-        shown(out, " on ", s->only.host, "\n");
+        shown(out, " on ", s->only.host, "");
+        if (s->only.times > 1)
+                buf_addf(out, ", %llu times", (unsigned long long)s->only.times);
+        buf_adds(out, "\n");
         add_client(out, e);
         add_pair(out, "sender", e->from);
         add_pair(out, "recipient", e->to);
@@ -319,6 +322,7 @@ static void single_json(struct json *j, const struct maillog_found *f, const str
 {
         const struct mail_event *e = &s->only.event;
         json_string(j, "host", s->only.host);
+        json_int(j, "times", (int64_t)s->only.times);
         text_json(j, "action", e->action);
         text_json(j, "stage", e->stage);
         peer_json(j, "client", &e->client);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-3.0-or-later */
 #include "maillog/record.h"
 
+#include "maillog/gaps.h"
 #include "maillog/parse.h"
 
 enum { BSD_TIME_LEAST = 14, RFC_TIME_LEAST = 19 };
@@ -14,6 +15,7 @@ bool record_read(struct syslog_clock *c, struct slice line, struct record *ret)
         if (daemon == MAIL_BY_NONE)
                 return false;
         ret->at = l.at;
+        ret->times = gaps_repeated(&l.text);
         ret->host = l.host;
         ret->line = line;
         mail_parse(daemon, l.text, &ret->event);

@@ -11,7 +11,8 @@
 #include "maillog/syslog.h"
 
 struct record {
-        int64_t at; /* µs UTC */
+        int64_t at;     /* µs UTC */
+        uint64_t times; /* that it happened: more than one where a logger wrote it once and says how often */
         struct slice host, instance, line;
         struct mail_event event;
 };
