@@ -33,12 +33,19 @@ struct slice record_text(struct slice line)
 {
         if (line.n && line.p[line.n - 1] == '\r')
                 line.n--;
+        bool protocol = false;
         if (line.n && *line.p == '<') {
                 size_t n = slice_find(line, '>');
                 line = n < line.n ? slice_from(line, n + 1) : (struct slice){ 0 };
+                protocol = slice_starts(line, SYSLOG_PROTOCOL);
+                line = slice_from(line, protocol ? SYSLOG_PROTOCOL.n : 0);
         }
         bool digit = line.n && (unsigned)(*line.p - '0') < 10;
         struct slice host = behind_blank(line, digit ? RFC_TIME_LEAST : BSD_TIME_LEAST), s = behind_blank(host, 0);
+        if (protocol) {
+                struct syslog_line l;
+                return syslog_protocol(host, &l) ? l.text : (struct slice){ 0 };
+        }
         size_t n = 0;
         while (n < s.n && s.p[n] != '[' && s.p[n] != ':' && s.p[n] != ' ')
                 n++;

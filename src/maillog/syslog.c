@@ -146,7 +146,20 @@ static struct syslog_hour *going_on(struct syslog_hours *h, const char *text, si
         return last && same_hour(last, text, n) && within >= last->last - 1800 ? last : NULL;
 }
 
-/* "Nov 28 13:20:02" */
+/* ".123456" in µs; how many bytes, 0 where it is none. */
+static size_t part_of(struct slice s, int64_t *part)
+{
+        size_t n = 0;
+        *part = 0;
+        if (s.n && *s.p == '.') {
+                int64_t unit = SECOND;
+                for (n++; n < s.n && is_digit(s.p[n]); n++, unit /= 10)
+                        *part += (unit / 10) * (s.p[n] - '0');
+        }
+        return n;
+}
+
+/* "Nov 28 13:20:02", or with ".123456" */
 static size_t bsd_time(struct syslog_hours *hours, struct slice s, struct syslog_line *ret)
 {
         enum { LEAP_YEAR = 2024 }; /* which year it is, nobody knows yet */
@@ -163,6 +176,8 @@ static size_t bsd_time(struct syslog_hours *hours, struct slice s, struct syslog
                 n = 14;
         }
         int within = minute_second(p + 10);
+        int64_t part = 0;
+        n += part_of(slice_from(s, n), &part);
         if (within < 0)
                 return 0;
         struct syslog_hour *h = going_on(hours, p, BSD_HOUR, within);
@@ -174,7 +189,7 @@ static size_t bsd_time(struct syslog_hours *hours, struct slice s, struct syslog
                 h = add_hour(hours, p, BSD_HOUR, within);
         }
         h->last = within;
-        ret->at = within * SECOND;
+        ret->at = within * SECOND + part;
         return n;
 }
 
@@ -216,11 +231,7 @@ static size_t rfc_time(struct syslog_hours *hours, struct slice s, struct syslog
                 return 0;
         int64_t part = 0;
         size_t n = 19, zone = 0;
-        if (s.p[n] == '.') {
-                int64_t unit = SECOND;
-                for (n++; n < s.n && is_digit(s.p[n]); n++, unit /= 10)
-                        part += (unit / 10) * (s.p[n] - '0');
-        }
+        n += part_of(slice_from(s, n), &part);
         zone = offset_of(s.p + n, s.n - n, &east);
         *own = !zone && s.p[10] == ' ' && n < s.n && s.p[n] == ' ';
         size_t parted = *own ? offset_of(s.p + n + 1, s.n - n - 1, &east) : 0;
@@ -275,6 +286,50 @@ static void tag(struct slice s, struct syslog_line *ret)
         ret->program = (struct slice){ s.p, is ? (size_t)(name - s.p) : 0 };
         ret->text = is ? (struct slice){ p, (size_t)(end - p) } : s;
         ret->pid = is ? pid : 0;
+}
+
+/* The word at the start of *s, which goes on behind the blank after it. */
+static struct slice word(struct slice *s)
+{
+        size_t n = slice_find(*s, ' ');
+        struct slice found = { s->p, n };
+        *s = slice_from(*s, n + (n < s->n));
+        return found;
+}
+
+/* "[id name="value"][id]", where " \\ and ] stand behind a \\, or "-": how many bytes; 0 where it has no end. RFC 5424 6.3 */
+static size_t structured(struct slice s)
+{
+        size_t n = s.n && *s.p == '-';
+        while (n < s.n && s.p[n] == '[') {
+                bool within = false;
+                for (n++; n < s.n && (within || s.p[n] != ']'); n++) {
+                        within ^= s.p[n] == '"';
+                        n += s.p[n] == '\\' && within;
+                }
+                if (n >= s.n)
+                        return 0;
+                n++;
+        }
+        return n;
+}
+
+bool syslog_protocol(struct slice s, struct syslog_line *ret)
+{
+        uint64_t pid = 0;
+        ret->host = word(&s);
+        ret->program = word(&s);
+        struct slice process = word(&s);
+        word(&s); /* the message's id, which mail servers do not have */
+        size_t data = structured(s);
+        if (!ret->host.n || !ret->program.n || !data)
+                return false;
+        scan_number(&process, &pid);
+        ret->pid = pid <= UINT32_MAX ? (uint32_t)pid : 0;
+        s = slice_from(s, data + (data < s.n));
+        s = slice_from(s, slice_starts(s, S("\xef\xbb\xbf")) ? 3 : 0);
+        ret->text = slice_from(s, s.n && *s.p == ' '); /* rsyslog leaves the blank that stood behind "program:" */
+        return true;
 }
 
 /* --- the time at the start of a line --- */
@@ -377,17 +432,22 @@ static bool of_dovecot(struct slice word)
 
 bool syslog_scan(struct syslog_hours *h, struct slice line, struct syslog_line *ret)
 {
-        bool own = false;
+        bool own = false, protocol = false;
         if (line.n && line.p[line.n - 1] == '\r')
                 line.n--;
-        if (line.n && *line.p == '<')
+        if (line.n && *line.p == '<') {
                 line = slice_from(line, pri(line));
+                protocol = slice_starts(line, SYSLOG_PROTOCOL);
+                line = slice_from(line, protocol ? SYSLOG_PROTOCOL.n : 0);
+        }
         if (!line.n)
                 return false;
         size_t n = take_time(h, line, ret, &own);
         if (!n)
                 return false;
         line = slice_from(line, n + 1);
+        if (protocol)
+                return syslog_protocol(line, ret);
         if (own) {
                 ret->host = (struct slice){ line.p, 0 };
                 ret->program = S("exim");

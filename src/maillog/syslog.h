@@ -2,7 +2,7 @@
 /* maillog/syslog.h - one line of a log file: when, on which host, which program, what it said.
  *
  * Forms: "Nov 28 13:20:02 host program[pid]: text" (RFC 3164: no year, no zone), "2026-11-28T13:20:02.5-03:00 host …" (RFC 3339),
- * each with or without <PRI>, and the files that Exim, "2026-11-28 13:20:02 text" (a year, no zone, no host), and Dovecot write by themselves,
+ * each with or without <PRI>, "<22>1 2026-11-28T13:20:02Z host program pid - - text" (RFC 5424), and the files that Exim, "2026-11-28 13:20:02 text" (a year, no zone, no host), and Dovecot write by themselves,
  * "Nov 28 13:20:02 imap-login: Info: text". The year comes from the order of
  * the lines and from when the file was last written; what a local time means, from the zone of the sending host. An hour that a clock
  * set back has twice is told by order, too.
@@ -67,6 +67,10 @@ void syslog_clock_init(struct syslog_clock *c, struct syslog_zone zone, int64_t 
 bool syslog_scan(struct syslog_hours *h, struct slice line, struct syslog_line *ret);
 void syslog_settle(struct syslog_clock *c, struct syslog_hours *h);
 bool syslog_parse(struct syslog_clock *c, struct slice line, struct syslog_line *ret);
+
+#define SYSLOG_PROTOCOL S("1 ")
+/* What stands behind the time of a line that has SYSLOG_PROTOCOL behind its <PRI>: all of *ret but when it was. */
+bool syslog_protocol(struct slice s, struct syslog_line *ret);
 
 enum { SYSLOG_MORE = 0 };
 /* The line at the start of `in`: how many bytes it has with its line end; SYSLOG_MORE where that is not there yet;
