@@ -50,24 +50,38 @@ int mail_act(const struct mail_act *act, int argc, char **argv)
         return c ? mail_answer(c, act->what, act->act(c, slice_of(cli.words[0]), reason)) : status;
 }
 
+static const char *suspend_reason, *lasts, *to;
+const struct cli_option mail_suspend_options[MAIL_SUSPEND_OPTIONS] = {
+        { .name = "reason", .argument = "TEXT", .help = "for the audit trail", .value = &suspend_reason },
+        { .name = "for",
+          .argument = "DURATION",
+          .help = "it is lifted after so long (default: when somebody does)",
+          .value = &lasts },
+        { .name = "to",
+          .argument = "N",
+          .help = "so many recipients an hour are let through (default: none)",
+          .value = &to },
+};
+
 int mail_suspend(const struct mail_suspend *s, int argc, char **argv)
 {
+        const struct mail_act act = { s->shape, s->what, &suspend_reason, true, NULL };
         struct cli cli;
         struct slice reason;
         int status;
         int64_t length = 0;
         uint64_t recipients = 0;
-        if (!read_act(&s->act, &cli, &reason, argc, argv, &status))
+        if (!read_act(&act, &cli, &reason, argc, argv, &status))
                 return status;
-        if (*s->lasts && (!duration_parse(slice_of(*s->lasts), &length) || length <= 0))
-                return cli_fail(EXIT_USAGE, "%s: --for %s: a duration, such as 24h", s->act.what, *s->lasts);
-        if (*s->to && (!slice_u64(slice_of(*s->to), LIMIT_COUNT_MOST, &recipients) || recipients == 0))
-                return cli_fail(EXIT_USAGE, "%s: --to %s: how many recipients an hour", s->act.what, *s->to);
+        if (lasts && (!duration_parse(slice_of(lasts), &length) || length <= 0))
+                return cli_fail(EXIT_USAGE, "%s: --for %s: a duration, such as 24h", s->what, lasts);
+        if (to && (!slice_u64(slice_of(to), LIMIT_COUNT_MOST, &recipients) || recipients == 0))
+                return cli_fail(EXIT_USAGE, "%s: --to %s: how many recipients an hour", s->what, to);
         autoclient *c = cli_client(&cli, &status);
         if (!c)
                 return status;
         int64_t until = length ? time_now() + length : TIME_NEVER;
-        return mail_answer(c, s->act.what, s->until(c, slice_of(cli.words[0]), reason, until, (int64_t)recipients));
+        return mail_answer(c, s->what, s->until(c, slice_of(cli.words[0]), reason, until, (int64_t)recipients));
 }
 
 struct slice mail_address(struct arena *a, const char *word)

@@ -20,10 +20,12 @@ struct mail_act {
         int (*act)(struct client *c, struct slice key, struct slice reason);
 };
 int mail_act(const struct mail_act *act, int argc, char **argv);
-/* Suspending: options may say for how long, and that so many recipients an hour are let through (else none). */
+/* Suspending, with its options: for how long, and that so many recipients an hour are let through (else none). */
+enum { MAIL_SUSPEND_OPTIONS = 3 };
+extern const struct cli_option mail_suspend_options[MAIL_SUSPEND_OPTIONS];
 struct mail_suspend {
-        struct mail_act act;
-        const char *const *lasts, *const *to; /* what --for and --to gave */
+        const struct cli_shape *shape; /* with mail_suspend_options */
+        const char *what;
         int (*until)(struct client *c, struct slice key, struct slice reason, int64_t until, int64_t recipients);
 };
 int mail_suspend(const struct mail_suspend *s, int argc, char **argv);

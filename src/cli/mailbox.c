@@ -345,20 +345,8 @@ static const struct cli_option reason_options[] = {
 };
 static const struct cli_shape remove_shape = { "mailbox remove ADDRESS [--reason TEXT]", reason_options,
                                                COUNT_OF(reason_options), 1, 1 };
-static const char *lasts, *to;
-static const struct cli_option suspend_options[] = {
-        { .name = "reason", .argument = "TEXT", .help = "for the audit trail", .value = &reason },
-        { .name = "for",
-          .argument = "DURATION",
-          .help = "it is lifted after so long (default: when somebody does)",
-          .value = &lasts },
-        { .name = "to",
-          .argument = "N",
-          .help = "so many recipients an hour are let through (default: none)",
-          .value = &to },
-};
 static const struct cli_shape suspend_shape = { "mailbox suspend ADDRESS --reason TEXT [--for DURATION] [--to N]",
-                                                suspend_options, COUNT_OF(suspend_options), 1, 1 };
+                                                mail_suspend_options, MAIL_SUSPEND_OPTIONS, 1, 1 };
 static const struct cli_shape resume_shape = { "mailbox resume ADDRESS", NULL, 0, 1, 1 };
 
 static int run_remove(int argc, char **argv)
@@ -369,9 +357,7 @@ static int run_remove(int argc, char **argv)
 
 static int run_suspend(int argc, char **argv)
 {
-        static const struct mail_suspend s = {
-                { &suspend_shape, "mailbox suspend", &reason, true, NULL }, &lasts, &to, client_mailbox_suspend_until
-        };
+        static const struct mail_suspend s = { &suspend_shape, "mailbox suspend", client_mailbox_suspend_until };
         return mail_suspend(&s, argc, argv);
 }
 
