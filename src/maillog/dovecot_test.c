@@ -7,25 +7,7 @@
 #include <stdio.h>
 #include <cmocka.h>
 
-struct fact {
-        const char *text, *want;
-};
-
-static void check(const struct fact *rows, size_t n)
-{
-        for (size_t i = 0; i < n; i++) {
-                size_t length = strlen(rows[i].text);
-                autofree char *exact = xmalloc(length + 1);
-                autobuf got;
-                buf_init(&got, 65536);
-                memcpy(exact, rows[i].text, length + 1);
-                struct mail_event e;
-                dovecot_parse((struct slice){ exact, length }, &e);
-                mail_event_print(&e, &got);
-                if (strcmp(buf_cstr(&got), rows[i].want) != 0)
-                        fail_msg("%s\n  got  %s\n  want %s", rows[i].text, buf_cstr(&got), rows[i].want);
-        }
-}
+#include "maillog/fact_support.h"
 
 static const struct fact known[] = {
         /* 2.2 */
@@ -94,7 +76,7 @@ static const struct fact known[] = {
 static void forms(void **state)
 {
         (void)state;
-        check(known, COUNT_OF(known));
+        check_facts(dovecot_parse, known, COUNT_OF(known));
 }
 
 /* 198.51.100.1 is the innocent, `victim` the account. */
@@ -131,7 +113,7 @@ static const struct fact hostile[] = {
 static void injections(void **state)
 {
         (void)state;
-        check(hostile, COUNT_OF(hostile));
+        check_facts(dovecot_parse, hostile, COUNT_OF(hostile));
 }
 
 int main(void)

@@ -23,6 +23,17 @@ static enum mail_daemon server_of(struct slice program)
         return MAIL_BY_NONE;
 }
 
+bool mail_one_of(const struct mail_row *rows, size_t n, struct slice s, struct mail_event *ret)
+{
+        for (size_t i = 0; i < n; i++)
+                if (*rows[i].starts.p == *s.p && slice_starts(s, rows[i].starts)) {
+                        ret->kind = rows[i].kind;
+                        ret->text = s;
+                        return true;
+                }
+        return false;
+}
+
 enum mail_daemon mail_daemon_of(struct slice program, struct slice *instance)
 {
         static const struct slice names[] = { MAIL_DAEMONS(DAEMON_ROW) };

@@ -125,6 +125,13 @@ static inline bool mail_refuses(const struct mail_event *e)
 {
         return e->kind == MAIL_REJECT || (e->kind == MAIL_CHECK && slice_ends(e->action, S("reject")));
 }
+/* Lines of which no more is to be known than what they begin with, which is not empty. */
+struct mail_row {
+        struct slice starts;
+        enum mail_kind kind;
+};
+/* The kind of the first row that s, not empty, begins with; its text is all of s. False: none. */
+bool mail_one_of(const struct mail_row *rows, size_t n, struct slice s, struct mail_event *ret);
 /* "postfix/submission/smtpd", "exim4", "dovecot": its daemon, NONE where it is none of ours; *instance gets what stands before the first
  * slash. */
 enum mail_daemon mail_daemon_of(struct slice program, struct slice *instance);

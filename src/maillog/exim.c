@@ -240,12 +240,7 @@ static bool auth_failed(struct slice s, struct mail_event *ret)
 
 /* --- rows that say no more than that a line is known --- */
 
-struct row {
-        struct slice starts;
-        enum mail_kind kind;
-};
-
-static const struct row of_a_message[] = {
+static const struct mail_row of_a_message[] = {
         { S("frozen by "), MAIL_NOTE },
         { S("Frozen ("), MAIL_NOTE },
         { S("Message is frozen"), MAIL_NOTE },
@@ -272,7 +267,7 @@ static const struct row of_a_message[] = {
         { S("TLS error "), MAIL_TLS },
 };
 
-static const struct row of_a_daemon[] = {
+static const struct mail_row of_a_daemon[] = {
         { S("Start queue run"), MAIL_NOTE },
         { S("End queue run"), MAIL_NOTE },
         { S("exim "), MAIL_NOTE },
@@ -295,17 +290,6 @@ static const struct row of_a_daemon[] = {
         { S("TLS error "), MAIL_TLS },
         { S("TLS session: "), MAIL_TLS },
 };
-
-static bool one_of(const struct row *rows, size_t n, struct slice s, struct mail_event *ret)
-{
-        for (size_t i = 0; i < n; i++)
-                if (*rows[i].starts.p == *s.p && slice_starts(s, rows[i].starts)) {
-                        ret->kind = rows[i].kind;
-                        ret->text = s;
-                        return true;
-                }
-        return false;
-}
 
 /* --- lines that begin with a message id --- */
 
@@ -363,7 +347,7 @@ static bool of_message(struct slice s, struct mail_event *ret)
         if (of_client(s, ret))
                 return true;
         *ret = before;
-        return said(s, ret) || one_of(of_a_message, COUNT_OF(of_a_message), s, ret);
+        return said(s, ret) || mail_one_of(of_a_message, COUNT_OF(of_a_message), s, ret);
 }
 
 static bool of_daemon(struct slice s, struct mail_event *ret)
@@ -372,7 +356,7 @@ static bool of_daemon(struct slice s, struct mail_event *ret)
         if (of_client(s, ret) || auth_failed(s, ret))
                 return true;
         *ret = before;
-        return one_of(of_a_daemon, COUNT_OF(of_a_daemon), s, ret);
+        return mail_one_of(of_a_daemon, COUNT_OF(of_a_daemon), s, ret);
 }
 
 /* What was read in more than one way says no more than what it is. */

@@ -32,23 +32,7 @@ size_t postfix_queue_id(struct slice s)
 
 /* --- rows that say no more than that a line is known --- */
 
-struct row {
-        struct slice starts;
-        enum mail_kind kind;
-};
-
-static bool one_of(const struct row *rows, size_t n, struct slice s, struct mail_event *ret)
-{
-        for (size_t i = 0; i < n; i++)
-                if (*rows[i].starts.p == *s.p && slice_starts(s, rows[i].starts)) {
-                        ret->kind = rows[i].kind;
-                        ret->text = s;
-                        return true;
-                }
-        return false;
-}
-
-static const struct row of_a_message[] = {
+static const struct mail_row of_a_message[] = {
         { S("enabling PIX workarounds"), MAIL_NOTE },
         { S("lost connection with "), MAIL_SAID },
         { S("conversation with "), MAIL_SAID },
@@ -68,7 +52,7 @@ static const struct row of_a_message[] = {
         { S("host "), MAIL_SAID },
 };
 
-static const struct row of_a_daemon[] = {
+static const struct mail_row of_a_daemon[] = {
         { S("warning: "), MAIL_WARNING },
         { S("error: "), MAIL_WARNING },
         { S("fatal: "), MAIL_WARNING },
@@ -258,7 +242,7 @@ static bool of_message(enum mail_daemon d, struct slice s, struct mail_event *re
         default:
                 break;
         }
-        return refusal_or_check(s, ret) || (s.n && one_of(of_a_message, COUNT_OF(of_a_message), s, ret));
+        return refusal_or_check(s, ret) || (s.n && mail_one_of(of_a_message, COUNT_OF(of_a_message), s, ret));
 }
 
 /* --- lines without one --- */
@@ -375,7 +359,7 @@ static bool of_daemon(enum mail_daemon d, struct slice s, struct mail_event *ret
                 if (screen(s, ret))
                         return true;
         return (d == MAIL_BY_DNSBLOG && listed(s, ret)) || tls(s, ret) ||
-               one_of(of_a_daemon, COUNT_OF(of_a_daemon), s, ret);
+               mail_one_of(of_a_daemon, COUNT_OF(of_a_daemon), s, ret);
 }
 
 void postfix_parse(enum mail_daemon daemon, struct slice text, struct mail_event *ret)
