@@ -107,3 +107,14 @@ def clean(lab):
             for rule in rules:
                 if rule["table"] not in ("local", "main", "default"):
                     host.ip(f"rule del pref {rule['priority']}", f"route flush table {rule['table']}", family=family)
+
+
+def keys(value):
+    """Every key of a JSON answer, and of what stands within."""
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield key
+            yield from keys(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from keys(inner)

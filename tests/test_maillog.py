@@ -13,6 +13,8 @@ import subprocess
 
 import pytest
 
+from support import keys
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FOUND = ("local", "rbl", "greylist", "relay_denied", "not_owned")
 
@@ -66,13 +68,6 @@ def test_packed_files_are_read_as_they_are(porteiro, generated, tmp_path):
 def test_every_key_is_documented(porteiro, generated, tmp_path):
     (tmp_path / "log").write_bytes(generated(500_000)[0])
     text = (ROOT / "docs" / "json.md").read_text()
-
-    def keys(value):
-        for each in value.values() if isinstance(value, dict) else value:
-            if isinstance(each, (dict, list)):
-                yield from keys(each)
-        if isinstance(value, dict):
-            yield from value
     for key in set(keys(report(porteiro, tmp_path / "log"))):
         assert f'"{key}"' in text, key
 

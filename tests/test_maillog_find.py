@@ -11,6 +11,8 @@ import subprocess
 
 import pytest
 
+from support import keys
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 DAY = "2026-11-28T"
 
@@ -280,13 +282,6 @@ def test_an_index_that_is_torn_or_hostile(porteiro, generated, tmp_path):
 def test_every_key_of_json_is_documented(porteiro, tmp_path):
     path = log(tmp_path / "log", *STORY)
     text = (ROOT / "docs" / "json.md").read_text()
-
-    def keys(value):
-        for each in value.values() if isinstance(value, dict) else value:
-            if isinstance(each, (dict, list)):
-                yield from keys(each)
-        if isinstance(value, dict):
-            yield from value
     for what in ("AAAAAAAAA1", "198.51.100.9"):
         for key in set(keys(find(porteiro, what, path, "--lines"))):
             assert f'"{key}"' in text, key

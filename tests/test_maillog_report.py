@@ -11,6 +11,8 @@ import subprocess
 
 import pytest
 
+from support import keys
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 LISTS = {"logins": "logins", "clients": "clients", "subscribers": "subscribers", "domains": "domains", "refused_clients": "refused_clients",
          "guessing_clients": "guessing_clients", "bounces": "bounce_reasons", "deferrals": "deferral_reasons", "remote": "remote_refusals"}
@@ -348,14 +350,6 @@ def generated(tmp_path_factory):
     subprocess.run(["gcc", "-O1", "-o", folder / "generate", ROOT / "bench/maillog.c"], check=True)
     done = subprocess.run([folder / "generate", "2000000"], capture_output=True, check=True)
     return done.stdout, json.loads(done.stderr)
-
-
-def keys(value):
-    for each in value.values() if isinstance(value, dict) else value:
-        if isinstance(each, (dict, list)):
-            yield from keys(each)
-    if isinstance(value, dict):
-        yield from value
 
 
 def test_every_key_of_try_is_documented(porteiro, log, tmp_path):

@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from support import Namespace
+from support import Namespace, keys
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 PAGE = ROOT / "man" / "porteiro.1"
@@ -105,16 +105,6 @@ class home { port25 observe }
 pool city { class home prefix 198.51.100.0/24 }
 wave all { from 2099-01-01 class home port25 block }
 """
-
-
-def keys(value):
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield key
-            yield from keys(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from keys(inner)
 
 
 @pytest.fixture

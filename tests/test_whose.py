@@ -18,7 +18,7 @@ import types
 import pytest
 
 from lab import wait_for
-from support import Namespace, lease_file
+from support import Namespace, keys, lease_file
 from test_judge import Court
 from test_lease_import import PAIRS, READINGS, some_address
 
@@ -427,16 +427,6 @@ def test_a_thousand_questions_about_real_files_against_an_independent_reading(po
 
 
 # --- JSON ---
-
-def keys(value):
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield key
-            yield from keys(inner)
-    elif isinstance(value, list):
-        for inner in value:
-            yield from keys(inner)
-
 
 def test_every_key_of_json_is_documented(known):
     text = (pathlib.Path(__file__).resolve().parent.parent / "docs" / "json.md").read_text()
